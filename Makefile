@@ -1,0 +1,117 @@
+# Firn: every command a contributor or CI needs. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# --- versions of what is installed under .tools/ ------------------------------
+GOLANGCI_VERSION := v2.15.0
+MINIO_VERSION    := latest
+BUF_VERSION      := 1.75.0
+PROTOC_ES_VERSION := 2.13.0
+
+TOOLS  := $(CURDIR)/.tools
+TAGS   := duckdb_arrow
+GO     ?= go
+GOTEST := $(GO) test -tags $(TAGS)
+SOURCES := $(shell find cmd catalog writer compactor query internal proto web -name '*.go' -o -name '*.html' -path 'web/*' -not -path '*/node_modules/*' 2>/dev/null) go.mod go.sum
+
+export GOLANGCI_VERSION MINIO_VERSION
+
+##@ Main
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## Replay 541,909 real rows from bronze to gold, then keep the page up (ARGS="--exit --summary FILE"; S3=minio)
+	@if [ "$(S3)" = minio ]; then $(MAKE) --no-print-directory bin/minio; fi
+	bin/firn demo $(if $(filter minio,$(S3)),--s3 minio) $(ARGS)
+
+.PHONY: run
+run: build ## Start firn dev on loopback
+	bin/firn dev $(ARGS)
+
+.PHONY: build
+build: web/dist/index.html bin/firn ## Build the page and bin/firn
+
+bin/firn: $(SOURCES) web/dist/index.html
+	$(GO) build -tags $(TAGS) -trimpath -o $@ ./cmd/firn
+
+##@ Proof
+
+.PHONY: test
+test: tools-test build vet test-go test-web test-integration ## All that proves it: unit, conformance, engines in wheels, demo, kills, browser, MinIO
+
+.PHONY: vet
+vet:
+	$(GO) build ./...
+	$(GO) vet -tags $(TAGS) ./...
+
+.PHONY: test-go
+test-go: ## Go tests of all rooms
+	$(GOTEST) -timeout 20m $$($(GO) list -tags $(TAGS) ./... | grep -v /integration/)
+
+.PHONY: test-web
+test-web: web/node_modules/.stamp ## Unit tests and type check of the page
+	cd web && npm run --silent check && npm test --silent
+
+.PHONY: test-integration
+test-integration: build tools-test ## Black box against bin/firn: demo, kills, PyIceberg, browser, MinIO
+	$(GOTEST) -count=1 -timeout 60m -p 1 ./integration/...
+
+.PHONY: lint
+lint: tools-lint web/node_modules/.stamp ## All linters; generated code must not drift
+	$(TOOLS)/bin/golangci-lint run --build-tags $(TAGS) ./...
+	cd web && npm run --silent lint
+	$(MAKE) --no-print-directory generate-check
+
+.PHONY: bench
+bench: build ## Measure against peers; prints a table and writes docs/benchmarks/
+	$(GO) run -tags $(TAGS) ./integration/bench $(ARGS)
+
+##@ Generated code
+
+.PHONY: generate
+generate: tools-buf ## Generate Go and TypeScript from proto/
+	PATH="$(TOOLS)/buf/node_modules/.bin:$$PATH" buf lint
+	PATH="$(TOOLS)/buf/node_modules/.bin:$$PATH" buf generate
+	PATH="$(TOOLS)/buf/node_modules/.bin:$$PATH" buf generate --template web/buf.gen.yaml -o web
+
+.PHONY: generate-check
+generate-check: generate ## Fail when generated code differs from what is committed
+	@if [ -n "$$(git status --porcelain -- proto web/src/gen)" ]; then git status --short -- proto web/src/gen; echo "generated code is stale: run 'make generate' and commit the result" >&2; exit 1; fi
+
+##@ Tools (installed under .tools/)
+
+.PHONY: tools-buf
+tools-buf: $(TOOLS)/buf/.stamp-$(BUF_VERSION)-$(PROTOC_ES_VERSION)
+$(TOOLS)/buf/.stamp-%:
+	@echo "installing buf $(BUF_VERSION) under .tools/buf"
+	@mkdir -p $(TOOLS)/buf && cd $(TOOLS)/buf && npm init -y >/dev/null && npm install --silent --no-audit --no-fund @bufbuild/buf@$(BUF_VERSION) @bufbuild/protoc-gen-es@$(PROTOC_ES_VERSION)
+	@touch $@
+
+.PHONY: tools-lint
+tools-lint: $(TOOLS)/bin/golangci-lint
+$(TOOLS)/bin/golangci-lint:
+	@echo "building golangci-lint $(GOLANGCI_VERSION) under .tools/bin (a few minutes, once)"
+	@GOBIN=$(TOOLS)/bin GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+.PHONY: minio
+minio: bin/minio ## Build MinIO from its Go module and start it on loopback for local work
+	@echo "MinIO on http://127.0.0.1:9000, keys minioadmin / minioadmin, data in .firn/minio; Ctrl-C ends it"
+	@mkdir -p .firn/minio && MINIO_ROOT_USER=minioadmin MINIO_ROOT_PASSWORD=minioadmin bin/minio server .firn/minio --address 127.0.0.1:9000 --quiet
+
+bin/minio:
+	@.ci/install minio
+
+.PHONY: tools-test
+tools-test: ## Install what the tests need: Chromium, Python wheels, MinIO
+	@.ci/install chromium python minio
+
+web/node_modules/.stamp: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+web/dist/index.html: web/node_modules/.stamp $(shell find web/src web/*.ts web/*.html web/*.json -type f -not -path '*/node_modules/*' 2>/dev/null)
+	cd web && npm run --silent build

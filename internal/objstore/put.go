@@ -1,0 +1,190 @@
+package objstore
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// PutOptions are the conditions of a Put.
+type PutOptions struct {
+	// IfAbsent makes the put fail with ErrExists when the key exists.
+	IfAbsent bool
+}
+
+const (
+	putAttempts = 5
+	// Bodies that cannot be rewound are kept in memory up to this size, so that
+	// a failed attempt can be repeated.
+	bufferBody = 8 << 20
+	// Files above this size are uploaded in parts, several at a time.
+	multipartAbove = 64 << 20
+	partSize       = 16 << 20
+	partsAtOnce    = 4
+	// nonceKey is the user metadata that says which call wrote an object.
+	nonceKey = "Firn-Put"
+)
+
+// errBody marks a failure to read the caller's body: nothing was written.
+var errBody = errors.New("read body")
+
+// Put writes size bytes of r as the object key, in one request (at most 5 GiB).
+//
+// Without IfAbsent it replaces. With IfAbsent exactly one of all racers gets
+// nil and the others ErrExists. Attempts with an unknown outcome are repeated;
+// then "exists" may be the answer to our own first attempt, so every conditional
+// put carries a random nonce as user metadata, and on such an answer the nonce
+// of the stored object decides whether this call won. (Size and ETag cannot
+// decide: two racers may write equal bytes.)
+//
+// Errors: ErrExists, ErrInvalidKey and ErrNotApplied mean that nothing was
+// written. Any other error leaves the outcome unknown.
+func (b *Bucket) Put(ctx context.Context, key string, r io.Reader, size int64, o PutOptions) error {
+	if err := CheckKey(key); err != nil {
+		return err
+	}
+	if size < 0 {
+		return fmt.Errorf("put %s: %w: the size %d is negative", b.Location(key), ErrNotApplied, size)
+	}
+	body, err := rewindable(r, size)
+	if err != nil {
+		return fmt.Errorf("put %s: %w: %w", b.Location(key), ErrNotApplied, err)
+	}
+	return b.put(ctx, key, body, size, o)
+}
+
+// PutBytes is [Bucket.Put] of a byte slice, which must not change meanwhile.
+func (b *Bucket) PutBytes(ctx context.Context, key string, data []byte, o PutOptions) error {
+	if err := CheckKey(key); err != nil {
+		return err
+	}
+	return b.put(ctx, key, bytes.NewReader(data), int64(len(data)), o)
+}
+
+// put is the attempt loop. A body that is no io.Seeker gets one attempt.
+func (b *Bucket) put(ctx context.Context, key string, body io.Reader, size int64, o PutOptions) error {
+	opts := minio.PutObjectOptions{DisableMultipart: true, DisableContentSha256: b.unsignedBody()}
+	var nonce string
+	if o.IfAbsent {
+		nonce = rand.Text()
+		opts.SetMatchETagExcept("*")
+		opts.UserMetadata = map[string]string{nonceKey: nonce}
+	}
+	seeker, _ := body.(io.Seeker)
+	attempts := putAttempts
+	if seeker == nil {
+		attempts = 1
+	}
+	unknown := false // an earlier attempt may have landed
+	var err error
+	for range attempts {
+		if seeker != nil {
+			if _, serr := seeker.Seek(0, io.SeekStart); serr != nil {
+				return fmt.Errorf("put %s: rewind body: %w", b.Location(key), serr)
+			}
+		}
+		// The body is wrapped so that minio-go neither closes nor rewinds it.
+		_, err = b.write.Client.PutObject(ctx, b.cfg.Bucket, key, &bodyReader{r: body}, size, opts)
+		if err == nil {
+			return nil
+		}
+		if o.IfAbsent && minio.ToErrorResponse(err).Code == "PreconditionFailed" {
+			if !unknown {
+				return fmt.Errorf("put %s: %w", b.Location(key), ErrExists)
+			}
+			return b.whoWon(ctx, key, nonce)
+		}
+		sure := certain(err)
+		unknown = unknown || !sure
+		if !transient(ctx, err) {
+			break
+		}
+	}
+	if unknown {
+		return fmt.Errorf("put %s: outcome unknown: %w", b.Location(key), err)
+	}
+	return b.writeError("put", key, err)
+}
+
+// whoWon decides a conditional put whose earlier attempt has an unknown outcome
+// and whose later attempt found the key taken.
+func (b *Bucket) whoWon(ctx context.Context, key, nonce string) error {
+	info, err := b.read.StatObject(ctx, b.cfg.Bucket, key, minio.StatObjectOptions{})
+	if err != nil {
+		return fmt.Errorf("put %s: outcome unknown: the key exists, who wrote it could not be read: %w", b.Location(key), err)
+	}
+	if info.UserMetadata[nonceKey] == nonce {
+		return nil
+	}
+	return fmt.Errorf("put %s: %w", b.Location(key), ErrExists)
+}
+
+// unsignedBody: over TLS and to the gateway of this process the body needs no
+// hash of its own.
+func (b *Bucket) unsignedBody() bool { return b.cfg.UseTLS || b.cfg.Socket != "" }
+
+// PutFile uploads a local file, in parts above 64 MiB. It replaces. Parts of a
+// failed upload are aborted; the object itself appears whole or not at all.
+// Errors are those of [Bucket.Put].
+func (b *Bucket) PutFile(ctx context.Context, key, path string) error {
+	if err := CheckKey(key); err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("put %s: %w: %w", b.Location(key), ErrNotApplied, err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("put %s: %w: %w", b.Location(key), ErrNotApplied, err)
+	}
+	return b.putLarge(ctx, key, f, st.Size())
+}
+
+func (b *Bucket) putLarge(ctx context.Context, key string, f *os.File, size int64) error {
+	if size <= multipartAbove {
+		return b.put(ctx, key, f, size, PutOptions{})
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("put %s: %w: %w", b.Location(key), ErrNotApplied, err)
+	}
+	_, err := b.read.PutObject(ctx, b.cfg.Bucket, key, f, size, minio.PutObjectOptions{
+		PartSize:             partSize,
+		NumThreads:           partsAtOnce,
+		DisableContentSha256: b.unsignedBody(),
+	})
+	if err != nil {
+		return b.writeError("put", key, err)
+	}
+	return nil
+}
+
+// rewindable makes a body that can be sent again when that is cheap.
+func rewindable(r io.Reader, size int64) (io.Reader, error) {
+	if _, ok := r.(io.Seeker); ok || size > bufferBody {
+		return r, nil
+	}
+	data := make([]byte, size)
+	if _, err := io.ReadFull(r, data); err != nil {
+		return nil, fmt.Errorf("%w: %w", errBody, err)
+	}
+	return bytes.NewReader(data), nil
+}
+
+// bodyReader hides Seek and Close and marks the caller's read errors.
+type bodyReader struct{ r io.Reader }
+
+func (b *bodyReader) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("%w: %w", errBody, err)
+	}
+	return n, err
+}

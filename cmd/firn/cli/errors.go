@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"connectrpc.com/connect"
+
+	firnv1 "github.com/firnlake/firn/proto/firn/v1"
+)
+
+// Exit codes, as `firn --help` lists them.
+const (
+	ExitOK          = 0
+	ExitFailure     = 1
+	ExitUsage       = 2
+	ExitNotFound    = 3
+	ExitAuth        = 4
+	ExitConflict    = 5
+	ExitUnavailable = 6
+	ExitCheckFailed = 7
+	ExitInterrupted = 130
+)
+
+// Fault is an error for a person: what went wrong, why, and what helps. Why
+// and Help may be empty.
+type Fault struct {
+	What string
+	Why  string
+	Help string
+	Exit int
+	Err  error
+}
+
+func (f *Fault) Error() string {
+	if f.Why == "" {
+		return f.What
+	}
+	return f.What + ": " + f.Why
+}
+
+func (f *Fault) Unwrap() error { return f.Err }
+
+// usage is a fault of the command line itself.
+func usage(what, help string) error {
+	return &Fault{What: what, Help: help, Exit: ExitUsage}
+}
+
+// remote turns an error of a service call into a Fault that names the
+// operation.
+func (a *app) remote(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) {
+		return &Fault{What: operation, Why: "interrupted", Exit: ExitInterrupted, Err: err}
+	}
+	fault := &Fault{What: operation, Exit: ExitFailure, Err: err}
+	connectErr, ok := errors.AsType[*connect.Error](err)
+	if !ok {
+		fault.Why = err.Error()
+		return fault
+	}
+	fault.Why = connectErr.Message()
+	switch connectErr.Code() {
+	case connect.CodeNotFound:
+		fault.Exit = ExitNotFound
+		fault.Help = "firn table ls"
+	case connect.CodeInvalidArgument, connect.CodeOutOfRange:
+		fault.Exit = ExitUsage
+	case connect.CodeUnauthenticated, connect.CodePermissionDenied:
+		fault.Exit = ExitAuth
+	case connect.CodeAlreadyExists, connect.CodeAborted, connect.CodeFailedPrecondition:
+		fault.Exit = ExitConflict
+	case connect.CodeUnavailable, connect.CodeDeadlineExceeded, connect.CodeResourceExhausted:
+		fault.Exit = ExitUnavailable
+		if strings.Contains(fault.Why, "connection refused") {
+			fault.Why = "no Firn answers at " + a.server
+			fault.Help = "firn dev   (or name another with --server URL)"
+		}
+	}
+	for _, detail := range connectErr.Details() {
+		value, err := detail.Value()
+		if err != nil {
+			continue
+		}
+		if rows, ok := value.(*firnv1.RowErrors); ok {
+			var lines strings.Builder
+			for _, row := range rows.GetErrors() {
+				fmt.Fprintf(&lines, "\n  row %d, column %s: %s", row.GetRow(), row.GetColumn(), row.GetMessage())
+			}
+			fault.Why += lines.String()
+		}
+	}
+	return fault
+}
+
+// Report writes an error in three lines: what, why, and what helps. It answers
+// the exit code.
+func Report(w io.Writer, err error) int {
+	if err == nil {
+		return ExitOK
+	}
+	fault, ok := errors.AsType[*Fault](err)
+	if !ok {
+		fault = &Fault{What: err.Error(), Exit: ExitUsage, Help: "firn --help"}
+	}
+	fmt.Fprintln(w, "error: "+fault.What)
+	if fault.Why != "" {
+		fmt.Fprintln(w, "  why: "+fault.Why)
+	}
+	if fault.Help != "" {
+		fmt.Fprintln(w, "  try: "+fault.Help)
+	}
+	if fault.Exit == 0 {
+		return ExitFailure
+	}
+	return fault.Exit
+}

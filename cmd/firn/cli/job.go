@@ -1,0 +1,248 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"google.golang.org/protobuf/proto"
+
+	firnv1 "github.com/firnlake/firn/proto/firn/v1"
+)
+
+func (a *app) jobCommands() []*cobra.Command {
+	job := &cobra.Command{Use: "job", Short: "List, show, watch, cancel and retry jobs"}
+	job.AddCommand(
+		a.jobList(),
+		a.oneJob("show", "Show a job with its proof", func(ctx context.Context, id string) (*firnv1.Job, error) {
+			answer, err := a.jobs().GetJob(ctx, connect.NewRequest(&firnv1.GetJobRequest{Id: id}))
+			if err != nil {
+				return nil, err
+			}
+			return answer.Msg.GetJob(), nil
+		}),
+		a.oneJob("cancel", "Cancel a job that waits or runs", func(ctx context.Context, id string) (*firnv1.Job, error) {
+			answer, err := a.jobs().CancelJob(ctx, connect.NewRequest(&firnv1.CancelJobRequest{Id: id}))
+			if err != nil {
+				return nil, err
+			}
+			return answer.Msg.GetJob(), nil
+		}),
+		a.oneJob("retry", "Queue a failed or cancelled job again", func(ctx context.Context, id string) (*firnv1.Job, error) {
+			answer, err := a.jobs().RetryJob(ctx, connect.NewRequest(&firnv1.RetryJobRequest{Id: id}))
+			if err != nil {
+				return nil, err
+			}
+			return answer.Msg.GetJob(), nil
+		}),
+		a.oneJob("watch", "Follow a job to its end", a.follow),
+	)
+	return []*cobra.Command{job, a.scheduleCommand()}
+}
+
+func (a *app) jobList() *cobra.Command {
+	var states []string
+	var table string
+	var limit uint32
+	cmd := &cobra.Command{
+		Use: "ls", Short: "List jobs, newest first", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			request := &firnv1.ListJobsRequest{Limit: limit}
+			for _, name := range states {
+				value, ok := firnv1.JobState_value["JOB_STATE_"+strings.ToUpper(name)]
+				if !ok {
+					return usage("unknown state "+name, "--state queued|running|succeeded|failed|cancelled")
+				}
+				request.States = append(request.States, firnv1.JobState(value))
+			}
+			if table != "" {
+				ref, err := parseTable(table)
+				if err != nil {
+					return err
+				}
+				request.Table = ref
+			}
+			answer, err := a.jobs().ListJobs(cmd.Context(), connect.NewRequest(request))
+			if err != nil {
+				return a.remote("list jobs", err)
+			}
+			g := grid{header: []string{"job", "kind", "state", "on", "tier", "files", "bytes", "trigger", "created", "reason"}}
+			var items []proto.Message
+			for _, j := range answer.Msg.GetJobs() {
+				g.rows = append(g.rows, []string{
+					j.GetId(), kindName(j.GetKind()), stateName(j.GetState()), cmp.Or(j.GetModel(), tableName(j.GetTable())), j.GetTier(),
+					fmt.Sprintf("%d -> %d", j.GetFilesIn(), j.GetFilesOut()), Bytes(j.GetBytesIn()) + " -> " + Bytes(j.GetBytesOut()),
+					j.GetTrigger(), ago(j.GetCreatedAt()), cmp.Or(j.GetError(), j.GetReason()),
+				})
+				items = append(items, j)
+			}
+			return a.print(answer.Msg, g, items...)
+		},
+	}
+	cmd.Flags().StringSliceVar(&states, "state", nil, "queued|running|succeeded|failed|cancelled")
+	cmd.Flags().StringVar(&table, "table", "", "only jobs on this table")
+	cmd.Flags().Uint32Var(&limit, "limit", 50, "jobs at the most")
+	return cmd
+}
+
+func kindName(k firnv1.JobKind) string {
+	return strings.ToLower(strings.TrimPrefix(k.String(), "JOB_KIND_"))
+}
+
+func stateName(s firnv1.JobState) string {
+	return strings.ToLower(strings.TrimPrefix(s.String(), "JOB_STATE_"))
+}
+
+func (a *app) oneJob(use, short string, call func(context.Context, string) (*firnv1.Job, error)) *cobra.Command {
+	return &cobra.Command{
+		Use: use + " JOB", Short: short, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			job, err := call(cmd.Context(), args[0])
+			if err != nil {
+				return a.remote(use+" job "+args[0], err)
+			}
+			return a.printJob(job)
+		},
+	}
+}
+
+func (a *app) printJob(j *firnv1.Job) error {
+	g := grid{header: []string{"field", "value"}}
+	add := func(field, value string) {
+		if value != "" {
+			g.rows = append(g.rows, []string{field, value})
+		}
+	}
+	add("job", j.GetId())
+	add("kind", kindName(j.GetKind()))
+	add("state", stateName(j.GetState()))
+	add("table", tableName(j.GetTable()))
+	add("model", j.GetModel())
+	add("trigger", j.GetTrigger())
+	add("reason", j.GetReason())
+	add("tier", j.GetTier())
+	add("files", fmt.Sprintf("%s -> %s", Count(j.GetFilesIn()), Count(j.GetFilesOut())))
+	add("bytes", fmt.Sprintf("%s -> %s", Bytes(j.GetBytesIn()), Bytes(j.GetBytesOut())))
+	add("rows", Count(j.GetRows()))
+	add("attempt", strconv.Itoa(int(j.GetAttempt())))
+	if j.GetEndedAt() != nil && j.GetStartedAt() != nil {
+		add("took", j.GetEndedAt().AsTime().Sub(j.GetStartedAt().AsTime()).Round(time.Millisecond).String())
+	}
+	if j.GetSnapshotId() != 0 {
+		add("snapshot", strconv.FormatInt(j.GetSnapshotId(), 10))
+	}
+	add("error", j.GetError())
+	add("proof", joinMap(j.GetProof()))
+	return a.print(j, g)
+}
+
+// follow watches a job to its end, with a bar on a terminal.
+func (a *app) follow(ctx context.Context, id string) (*firnv1.Job, error) {
+	stream, err := a.jobs().WatchJob(ctx, connect.NewRequest(&firnv1.WatchJobRequest{Id: id}))
+	if err != nil {
+		return nil, err
+	}
+	defer stream.Close()
+	var bars *mpb.Progress
+	var bar *mpb.Bar
+	var last *firnv1.Job
+	for stream.Receive() {
+		last = stream.Msg().GetJob()
+		if !a.terminal() || last.GetProgress().GetTotalBytes() == 0 {
+			continue
+		}
+		if bar == nil {
+			bars = mpb.New(mpb.WithOutput(a.err), mpb.WithWidth(48))
+			bar = bars.AddBar(int64(last.GetProgress().GetTotalBytes()),
+				mpb.PrependDecorators(decor.Name(kindName(last.GetKind())+" "+cmp.Or(last.GetModel(), tableName(last.GetTable()))+" ")),
+				mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"), decor.Name(" "), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO), "")))
+		}
+		bar.SetTotal(int64(last.GetProgress().GetTotalBytes()), false)
+		bar.SetCurrent(int64(last.GetProgress().GetDoneBytes()))
+	}
+	if bar != nil {
+		bar.SetTotal(-1, true)
+		bars.Wait()
+	}
+	if err := stream.Err(); err != nil {
+		return nil, err
+	}
+	if last == nil {
+		return nil, connect.NewError(connect.CodeNotFound, fmt.Errorf("no job %s", id))
+	}
+	return last, nil
+}
+
+func (a *app) scheduleCommand() *cobra.Command {
+	schedule := &cobra.Command{Use: "schedule", Short: "List, put and remove durable schedules"}
+	list := &cobra.Command{
+		Use: "ls", Short: "List schedules", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			answer, err := a.jobs().ListSchedules(cmd.Context(), connect.NewRequest(&firnv1.ListSchedulesRequest{}))
+			if err != nil {
+				return a.remote("list schedules", err)
+			}
+			g := grid{header: []string{"name", "cron", "zone", "kind", "on", "last", "next"}}
+			var items []proto.Message
+			for _, s := range answer.Msg.GetSchedules() {
+				next := "-"
+				if s.GetNextFire() != nil {
+					next = s.GetNextFire().AsTime().Format(time.RFC3339)
+				}
+				g.rows = append(g.rows, []string{s.GetName(), s.GetCron(), cmp.Or(s.GetTimeZone(), "UTC"), kindName(s.GetKind()), cmp.Or(s.GetModel(), tableName(s.GetTable()), "all tables"), ago(s.GetLastFired()), next})
+				items = append(items, s)
+			}
+			return a.print(answer.Msg, g, items...)
+		},
+	}
+	var cron, zone, kind, table, model string
+	put := &cobra.Command{
+		Use: "put NAME", Short: "Create or change a schedule", Args: cobra.ExactArgs(1),
+		Example: `firn schedule put nightly --cron "0 2 * * *" --time-zone Europe/Berlin --kind compact --table bronze.events`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			value, ok := firnv1.JobKind_value["JOB_KIND_"+strings.ToUpper(kind)]
+			if !ok || value == 0 {
+				return usage("unknown kind "+kind, "--kind compact|expire|orphans|promote")
+			}
+			s := &firnv1.Schedule{Name: args[0], Cron: cron, TimeZone: zone, Kind: firnv1.JobKind(value), Model: model}
+			if table != "" {
+				ref, err := parseTable(table)
+				if err != nil {
+					return err
+				}
+				s.Table = ref
+			}
+			answer, err := a.jobs().PutSchedule(cmd.Context(), connect.NewRequest(&firnv1.PutScheduleRequest{Schedule: s}))
+			if err != nil {
+				return a.remote("put schedule "+args[0], err)
+			}
+			cmd.PrintErrln("next firing " + answer.Msg.GetSchedule().GetNextFire().AsTime().Format(time.RFC3339))
+			return nil
+		},
+	}
+	put.Flags().StringVar(&cron, "cron", "", "five fields, or six with seconds")
+	put.Flags().StringVar(&zone, "time-zone", "", "IANA name (default UTC)")
+	put.Flags().StringVar(&kind, "kind", "compact", "compact|expire|orphans|promote")
+	put.Flags().StringVar(&table, "table", "", "one table (default: all)")
+	put.Flags().StringVar(&model, "model", "", "model, for --kind promote")
+	_ = put.MarkFlagRequired("cron")
+	remove := &cobra.Command{
+		Use: "rm NAME", Short: "Remove a schedule", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := a.jobs().DeleteSchedule(cmd.Context(), connect.NewRequest(&firnv1.DeleteScheduleRequest{Name: args[0]})); err != nil {
+				return a.remote("remove schedule "+args[0], err)
+			}
+			cmd.PrintErrln("removed " + args[0])
+			return nil
+		},
+	}
+	schedule.AddCommand(list, put, remove)
+	return schedule
+}

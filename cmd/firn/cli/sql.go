@@ -1,0 +1,285 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	firnv1 "github.com/firnlake/firn/proto/firn/v1"
+)
+
+func (a *app) sqlCommands() []*cobra.Command {
+	var command, file, at string
+	var rows uint64
+	var explain bool
+	cmd := &cobra.Command{
+		Use: "sql", Short: "Query tables: -c SQL, -f FILE, or a prompt", Args: cobra.NoArgs,
+		Example: `firn sql -c "SELECT country, count(*) FROM silver.invoice_lines GROUP BY ALL"` + "\n" + `firn sql --at silver.invoice_lines=4512839012 -c "SELECT count(*) FROM silver.invoice_lines"`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			pins, err := parsePins(at)
+			if err != nil {
+				return err
+			}
+			q := statement{max: rows, explain: explain, pins: pins}
+			switch {
+			case command != "":
+				q.sql = command
+				return a.runSQL(cmd.Context(), q)
+			case file == "-" || (file == "" && !term.IsTerminal(int(os.Stdin.Fd()))):
+				text, err := io.ReadAll(cmd.InOrStdin())
+				if err != nil {
+					return err
+				}
+				q.sql = string(text)
+				return a.runSQL(cmd.Context(), q)
+			case file != "":
+				text, err := os.ReadFile(file)
+				if err != nil {
+					return &Fault{What: "read " + file, Why: err.Error(), Exit: ExitUsage}
+				}
+				q.sql = string(text)
+				return a.runSQL(cmd.Context(), q)
+			default:
+				return a.prompt(cmd.Context(), q)
+			}
+		},
+	}
+	cmd.Flags().StringVarP(&command, "command", "c", "", "statement")
+	cmd.Flags().StringVarP(&file, "file", "f", "", "file with a statement (- is stdin)")
+	cmd.Flags().StringVar(&at, "at", "", "read TABLE=SNAPSHOT (id, branch, tag or RFC 3339 time); several with commas")
+	cmd.Flags().Uint64Var(&rows, "max-rows", 0, "rows at the most (0: the server's limit)")
+	cmd.Flags().BoolVar(&explain, "explain", false, "print tables, files read and pruned, and the plan")
+	return []*cobra.Command{cmd}
+}
+
+type statement struct {
+	sql     string
+	max     uint64
+	explain bool
+	pins    []*firnv1.SnapshotPin
+}
+
+func parsePins(text string) ([]*firnv1.SnapshotPin, error) {
+	var pins []*firnv1.SnapshotPin
+	for part := range strings.SplitSeq(text, ",") {
+		if part == "" {
+			continue
+		}
+		name, at, ok := strings.Cut(part, "=")
+		if !ok {
+			return nil, usage("--at takes TABLE=SNAPSHOT, not "+part, "firn table snapshots TABLE")
+		}
+		ref, err := parseTable(name)
+		if err != nil {
+			return nil, err
+		}
+		pin := &firnv1.SnapshotPin{Table: ref}
+		var id int64
+		if _, err := fmt.Sscanf(at, "%d", &id); err == nil && fmt.Sprint(id) == at {
+			pin.At = &firnv1.SnapshotPin_SnapshotId{SnapshotId: id}
+		} else if when, err := time.Parse(time.RFC3339, at); err == nil {
+			pin.At = &firnv1.SnapshotPin_TimestampMs{TimestampMs: when.UnixMilli()}
+		} else {
+			pin.At = &firnv1.SnapshotPin_Ref{Ref: at}
+		}
+		pins = append(pins, pin)
+	}
+	return pins, nil
+}
+
+// chunks is the stream of Query as one Arrow IPC stream.
+type chunks struct {
+	stream *connect.ServerStreamForClient[firnv1.QueryResponse]
+	rest   []byte
+	stats  *firnv1.QueryStats
+}
+
+func (c *chunks) Read(p []byte) (int, error) {
+	for len(c.rest) == 0 {
+		if !c.stream.Receive() {
+			return 0, cmp.Or(c.stream.Err(), io.EOF)
+		}
+		switch part := c.stream.Msg().GetPart().(type) {
+		case *firnv1.QueryResponse_ArrowIpc:
+			c.rest = part.ArrowIpc
+		case *firnv1.QueryResponse_Stats:
+			c.stats = part.Stats
+		}
+	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+func (a *app) runSQL(ctx context.Context, q statement) error {
+	if q.explain {
+		return a.explainSQL(ctx, q)
+	}
+	stream, err := a.query().Query(ctx, connect.NewRequest(&firnv1.QueryRequest{Sql: q.sql, MaxRows: q.max, Pins: q.pins}))
+	if err != nil {
+		return a.remote("query", err)
+	}
+	defer stream.Close()
+	source := &chunks{stream: stream}
+	reader, err := ipc.NewReader(source)
+	if err != nil {
+		return a.remote("query", cmp.Or(stream.Err(), err))
+	}
+	defer reader.Release()
+	if err := a.printRows(reader); err != nil {
+		return a.remote("query", cmp.Or(stream.Err(), err))
+	}
+	for stream.Receive() {
+		if s := stream.Msg().GetStats(); s != nil {
+			source.stats = s
+		}
+	}
+	if err := stream.Err(); err != nil {
+		return a.remote("query", err)
+	}
+	if s := source.stats; s != nil && !a.quiet {
+		note := ""
+		if s.GetTruncated() {
+			note = ", cut (see --max-rows)"
+		}
+		fmt.Fprintf(a.err, "%s rows in %d ms%s\n", Count(s.GetRows()), s.GetElapsedMs(), note)
+	}
+	return nil
+}
+
+func (a *app) printRows(reader *ipc.Reader) error {
+	fields := reader.Schema().Fields()
+	header := make([]string, len(fields))
+	g := grid{}
+	for i, f := range fields {
+		header[i] = f.Name
+		if arrow.IsInteger(f.Type.ID()) || arrow.IsFloating(f.Type.ID()) || arrow.IsDecimal(f.Type.ID()) {
+			g.right = append(g.right, i)
+		}
+	}
+	g.header = header
+	var table *csv.Writer
+	if a.format == "csv" {
+		table = csv.NewWriter(a.out)
+		if err := table.Write(header); err != nil {
+			return err
+		}
+	}
+	for reader.Next() {
+		batch := reader.RecordBatch()
+		switch a.format {
+		case "ndjson", "json", "yaml":
+			if err := array.RecordToJSON(batch, a.out); err != nil {
+				return err
+			}
+			continue
+		}
+		for row := range int(batch.NumRows()) {
+			cells := make([]string, len(fields))
+			for i, column := range batch.Columns() {
+				if column.IsNull(row) {
+					if table == nil {
+						cells[i] = "NULL"
+					}
+					continue
+				}
+				cells[i] = column.ValueStr(row)
+			}
+			if table != nil {
+				if err := table.Write(cells); err != nil {
+					return err
+				}
+				continue
+			}
+			g.rows = append(g.rows, cells)
+		}
+	}
+	if err := reader.Err(); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if table != nil {
+		table.Flush()
+		return table.Error()
+	}
+	if a.format == "table" {
+		return g.write(a.out)
+	}
+	return nil
+}
+
+func (a *app) explainSQL(ctx context.Context, q statement) error {
+	answer, err := a.query().Explain(ctx, connect.NewRequest(&firnv1.ExplainRequest{Sql: q.sql, Pins: q.pins}))
+	if err != nil {
+		return a.remote("explain", err)
+	}
+	g := grid{header: []string{"table", "snapshot", "files", "pruned", "deletes", "bytes", "rows"}, right: []int{2, 3, 4, 5, 6}}
+	for _, t := range answer.Msg.GetTables() {
+		g.rows = append(g.rows, []string{tableName(t.GetTable()), fmt.Sprint(t.GetSnapshotId()), Count(t.GetFiles()), Count(t.GetFilesPruned()), Count(t.GetDeleteFiles()), Bytes(t.GetBytes()), Count(t.GetRows())})
+	}
+	if err := a.print(answer.Msg, g); err != nil || a.format != "table" || a.jq != "" {
+		return err
+	}
+	_, err = fmt.Fprintln(a.out, "\n"+answer.Msg.GetPlan())
+	return err
+}
+
+// prompt reads statements, each ended by a semicolon, with history and editing.
+func (a *app) prompt(ctx context.Context, q statement) error {
+	state, err := term.MakeRaw(int(os.Stdin.Fd()))
+	if err != nil {
+		return fmt.Errorf("open the prompt: %w", err)
+	}
+	restore := func() { _ = term.Restore(int(os.Stdin.Fd()), state) }
+	defer restore()
+	console := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{os.Stdin, a.err}, "firn> ")
+	fmt.Fprintln(console, "One SELECT, ended by a semicolon; Ctrl-D leaves.")
+	var pending []string
+	for {
+		line, err := console.ReadLine()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		pending = append(pending, line)
+		text := strings.TrimSpace(strings.Join(pending, "\n"))
+		if text == "" || text == "exit" || text == "quit" {
+			if text != "" {
+				return nil
+			}
+			pending = nil
+			continue
+		}
+		if !strings.HasSuffix(text, ";") {
+			console.SetPrompt("   -> ")
+			continue
+		}
+		pending = nil
+		console.SetPrompt("firn> ")
+		restore()
+		q.sql = strings.TrimSuffix(text, ";")
+		if err := a.runSQL(ctx, q); err != nil {
+			Report(a.err, err)
+		}
+		if state, err = term.MakeRaw(int(os.Stdin.Fd())); err != nil {
+			return err
+		}
+	}
+}

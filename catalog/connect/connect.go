@@ -79,7 +79,7 @@ func For(engine string, t Target) (Snippet, error) {
 	}
 	t.Endpoint = strings.TrimRight(t.Endpoint, "/")
 	t.S3Endpoint = strings.TrimRight(t.S3Endpoint, "/")
-	tmpl, err := template.New(engine + ".tmpl").Funcs(quoting).Option("missingkey=error").ParseFS(files, "templates/"+engine+".tmpl")
+	tmpl, err := template.New(engine+".tmpl").Funcs(quoting).Option("missingkey=error").ParseFS(files, "templates/"+engine+".tmpl")
 	if err != nil {
 		return Snippet{}, fmt.Errorf("snippet of %s: %w", engine, err)
 	}

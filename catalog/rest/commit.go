@@ -1,0 +1,158 @@
+package rest
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+
+	"github.com/firnlake/firn/catalog"
+)
+
+// commitBodyJSON is a commit to one table. The decoders of requirements and updates
+// refuse what they do not know, which the protocol demands.
+type commitBodyJSON struct {
+	Identifier   *identifier        `json:"identifier"`
+	Requirements table.Requirements `json:"requirements"`
+	Updates      table.Updates      `json:"updates"`
+	// uuid is what an assign-uuid update among Updates sets.
+	uuid uuid.UUID
+}
+
+func (c *commitBodyJSON) UnmarshalJSON(data []byte) error {
+	type plain commitBodyJSON
+	if err := json.Unmarshal(data, (*plain)(c)); err != nil {
+		return err
+	}
+	var ids struct {
+		Updates []struct {
+			Action string    `json:"action"`
+			UUID   uuid.UUID `json:"uuid"`
+		} `json:"updates"`
+	}
+	if err := json.Unmarshal(data, &ids); err != nil {
+		return err
+	}
+	for _, u := range ids.Updates {
+		if u.Action == table.UpdateAssignUUID {
+			c.uuid = u.UUID
+		}
+	}
+	return nil
+}
+
+func (c *commitBodyJSON) creates() bool {
+	for _, req := range c.Requirements {
+		if req.GetType() == "assert-create" {
+			return true
+		}
+	}
+	return false
+}
+
+// change makes the change of a transaction. A commit that asserts the creation
+// carries the whole table in its updates, from a create that was staged before.
+func (s *Server) change(r *request, id catalog.Ident, c commitBodyJSON) (catalog.TableChange, error) {
+	change := catalog.TableChange{Requirements: c.Requirements, Updates: c.Updates}
+	if c.creates() {
+		change.Create = &catalog.NewTable{Ident: id, ID: c.uuid}
+		return change, nil
+	}
+	t, err := s.cat.LoadTable(r.Context(), id)
+	if err != nil {
+		return change, err
+	}
+	change.Table = t.ID
+	return change, nil
+}
+
+func (s *Server) commitTable(w http.ResponseWriter, r *request) error {
+	id, err := r.ident()
+	if err != nil {
+		return err
+	}
+	var body commitBodyJSON
+	if err := decode(r.body, &body); err != nil {
+		return err
+	}
+	if body.Identifier != nil {
+		named, err := body.Identifier.ident()
+		if err != nil {
+			return err
+		}
+		if !named.Equal(id) {
+			return badRequest("the path names table %s and the body %s", id, named)
+		}
+	}
+	change, err := s.change(r, id, body)
+	if err != nil {
+		return err
+	}
+	done, err := s.commit(r, []catalog.TableChange{change})
+	if err != nil {
+		return err
+	}
+	if len(done.Tables) != 1 {
+		return errors.New("a commit to one table answered for another number of tables")
+	}
+	return s.writeCommit(w, r, done.Tables[0])
+}
+
+// writeCommit answers a CommitTableResponse, with the catalog's own bytes while
+// they are of the same version.
+func (s *Server) writeCommit(w http.ResponseWriter, r *request, res catalog.TableResult) error {
+	var metadata []byte
+	if t, err := s.cat.LoadTableID(r.Context(), res.Table); err == nil && t.MetadataLocation == res.MetadataLocation {
+		metadata = t.JSON
+	} else if metadata, err = json.Marshal(res.Metadata); err != nil {
+		return err
+	}
+	return s.load.write(w, r, res.MetadataLocation, metadata, allSnapshots)
+}
+
+func (s *Server) commitTransaction(w http.ResponseWriter, r *request) error {
+	var body struct {
+		Changes []commitBodyJSON `json:"table-changes"`
+	}
+	if err := decode(r.body, &body); err != nil {
+		return err
+	}
+	if len(body.Changes) == 0 {
+		return badRequest("table-changes is empty; a transaction changes at least one table")
+	}
+	seen := make(map[string]bool, len(body.Changes))
+	changes := make([]catalog.TableChange, 0, len(body.Changes))
+	for i, c := range body.Changes {
+		if c.Identifier == nil {
+			return badRequest("change %d names no table; each change needs an identifier", i)
+		}
+		id, err := c.Identifier.ident()
+		if err != nil {
+			return err
+		}
+		if seen[id.String()] {
+			return badRequest("table %s is changed twice; put its updates into one change", id)
+		}
+		seen[id.String()] = true
+		change, err := s.change(r, id, c)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, change)
+	}
+	if _, err := s.commit(r, changes); err != nil {
+		return err
+	}
+	return noContent(w)
+}
+
+func (s *Server) commit(r *request, changes []catalog.TableChange) (catalog.Committed, error) {
+	return s.cat.Commit(r.Context(), catalog.Transaction{
+		ID:          uuid.NewString(),
+		Actor:       "rest",
+		Tables:      changes,
+		Idempotency: r.key,
+	})
+}

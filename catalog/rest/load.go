@@ -1,0 +1,216 @@
+package rest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/dgraph-io/ristretto/v2"
+
+	"github.com/firnlake/firn/catalog"
+)
+
+// DevCredentials reach the development object store. They are static keys of a
+// store on this machine and are sent to whoever loads a table.
+type DevCredentials struct {
+	Endpoint, Region     string
+	AccessKey, SecretKey string
+}
+
+func (c *DevCredentials) config() map[string]string {
+	if c == nil {
+		return map[string]string{}
+	}
+	region := c.Region
+	if region == "" {
+		region = "us-east-1"
+	}
+	return map[string]string{
+		"s3.endpoint":          c.Endpoint,
+		"s3.access-key-id":     c.AccessKey,
+		"s3.secret-access-key": c.SecretKey,
+		"s3.path-style-access": "true",
+		"s3.region":            region,
+		"client.region":        region,
+	}
+}
+
+// loader writes load answers from the metadata bytes that the catalog keeps:
+// the usual load parses and encodes nothing.
+type loader struct {
+	config []byte // the encoded config object
+	salt   []byte // part of every ETag, so that another config is another answer
+	refs   *ristretto.Cache[string, []byte]
+}
+
+func newLoader(cfg Config) (*loader, error) {
+	config, err := json.Marshal(cfg.DevCredentials.config())
+	if err != nil {
+		return nil, err
+	}
+	budget := cfg.RefsCacheBytes
+	if budget == 0 {
+		budget = 64 << 20
+	}
+	refs, err := ristretto.NewCache(&ristretto.Config[string, []byte]{NumCounters: 100_000, MaxCost: budget, BufferItems: 64})
+	if err != nil {
+		return nil, fmt.Errorf("rest: metadata cache: %w", err)
+	}
+	salt := sha256.Sum256(config)
+	return &loader{config: config, salt: salt[:], refs: refs}, nil
+}
+
+// snapshot modes of a load.
+const (
+	allSnapshots = "all"
+	refSnapshots = "refs"
+)
+
+// etag names one answer: a metadata file is immutable, so its location stands
+// for its content; the mode and the config make different bodies of it.
+func (l *loader) etag(location, mode string) string {
+	h := sha256.New()
+	h.Write(l.salt)
+	h.Write([]byte(mode))
+	h.Write([]byte{0})
+	h.Write([]byte(location))
+	return `"` + hex.EncodeToString(h.Sum(nil)[:16]) + `"`
+}
+
+func etagMatches(header, etag string) bool {
+	for candidate := range strings.SplitSeq(header, ",") {
+		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+		if candidate == "*" || candidate == etag {
+			return true
+		}
+	}
+	return false
+}
+
+// write answers a LoadTableResult. A staged table has no location yet.
+func (l *loader) write(w http.ResponseWriter, r *request, location string, metadata []byte, mode string) error {
+	var head bytes.Buffer
+	head.WriteByte('{')
+	if location != "" {
+		w.Header().Set("ETag", l.etag(location, mode))
+		text, err := json.Marshal(location)
+		if err != nil {
+			return err
+		}
+		head.WriteString(`"metadata-location":`)
+		head.Write(text)
+		head.WriteByte(',')
+	}
+	head.WriteString(`"metadata":`)
+	tail := append([]byte(`,"config":`), l.config...)
+	tail = append(tail, '}')
+	writeBytes(w, r.Request, http.StatusOK, head.Bytes(), metadata, tail)
+	return nil
+}
+
+// refsOnly is the metadata without the snapshots that no branch or tag names,
+// from the cache when the file was asked for before.
+func (l *loader) refsOnly(t *catalog.Table) ([]byte, error) {
+	if data, ok := l.refs.Get(t.MetadataLocation); ok {
+		return data, nil
+	}
+	data, err := selectRefs(t.JSON)
+	if err != nil {
+		return nil, fmt.Errorf("metadata %s: %w", t.MetadataLocation, err)
+	}
+	l.refs.Set(t.MetadataLocation, data, int64(len(data)))
+	return data, nil
+}
+
+// selectRefs drops snapshots from encoded metadata and leaves every other byte,
+// also of fields that this version of the program does not know.
+func selectRefs(metadata []byte) ([]byte, error) {
+	var doc map[string]json.RawMessage
+	if err := json.Unmarshal(metadata, &doc); err != nil {
+		return nil, err
+	}
+	if len(doc["snapshots"]) == 0 {
+		return metadata, nil
+	}
+	keep := map[int64]bool{}
+	var current *int64
+	if raw, ok := doc["current-snapshot-id"]; ok {
+		if err := json.Unmarshal(raw, &current); err != nil {
+			return nil, err
+		}
+	}
+	if current != nil {
+		keep[*current] = true
+	}
+	if raw, ok := doc["refs"]; ok {
+		var refs map[string]struct {
+			ID int64 `json:"snapshot-id"`
+		}
+		if err := json.Unmarshal(raw, &refs); err != nil {
+			return nil, err
+		}
+		for _, ref := range refs {
+			keep[ref.ID] = true
+		}
+	}
+	var all []json.RawMessage
+	if err := json.Unmarshal(doc["snapshots"], &all); err != nil {
+		return nil, err
+	}
+	kept := []json.RawMessage{}
+	for _, raw := range all {
+		var s struct {
+			ID int64 `json:"snapshot-id"`
+		}
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return nil, err
+		}
+		if keep[s.ID] {
+			kept = append(kept, raw)
+		}
+	}
+	encoded, err := json.Marshal(kept)
+	if err != nil {
+		return nil, err
+	}
+	doc["snapshots"] = encoded
+	return json.Marshal(doc)
+}
+
+func (s *Server) loadTable(w http.ResponseWriter, r *request) error {
+	id, err := r.ident()
+	if err != nil {
+		return err
+	}
+	mode := allSnapshots
+	if r.URL.RawQuery != "" {
+		if v := r.URL.Query().Get("snapshots"); v != "" {
+			mode = v
+		}
+	}
+	if mode != allSnapshots && mode != refSnapshots {
+		return badRequest("snapshots=%q is neither all nor refs", mode)
+	}
+	t, err := s.cat.LoadTable(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if match := r.Header.Get("If-None-Match"); match != "" {
+		if etag := s.load.etag(t.MetadataLocation, mode); etagMatches(match, etag) {
+			w.Header().Set("ETag", etag)
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
+	metadata := t.JSON
+	if mode == refSnapshots {
+		if metadata, err = s.load.refsOnly(t); err != nil {
+			return err
+		}
+	}
+	return s.load.write(w, r, t.MetadataLocation, metadata, mode)
+}

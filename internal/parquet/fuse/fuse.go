@@ -1,0 +1,163 @@
+// Package fuse makes one Parquet file of many without decoding a page: column
+// chunks are copied byte for byte, and the row groups of the inputs are joined
+// into few large ones, or copied whole where chunks cannot be joined.
+//
+// What it promises. The output holds exactly the rows of the inputs, in their
+// order. Every statistic in its footer is true of the joined chunk, or absent.
+// Memory is bounded by the inputs' footers plus a copy buffer, whatever the
+// size of the files. Each copied piece has a checksum, and [Verify] reads the
+// output back and compares them, so that a damaged copy is found before
+// anything refers to it.
+//
+// What it refuses, with [ErrNotFusable] and the reason: inputs whose schemas
+// (names, types, field ids) differ, encrypted inputs, inputs that keep chunks
+// in other files, and those of writers whose footers are known to be wrong.
+// Nothing was written to the table then: the caller rewrites instead.
+//
+// Chunks are joined when no chunk of the column has a dictionary page (a chunk
+// can have one dictionary only) and the codec is the same; every other row
+// group is copied whole, which is right for any content.
+package fuse
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow-go/v18/parquet/metadata"
+)
+
+// ErrNotFusable: these inputs cannot be fused; a rewrite can still join them.
+var ErrNotFusable = errors.New("files cannot be fused")
+
+// ErrDamaged: the output does not hold what was copied into it.
+var ErrDamaged = errors.New("fused file is damaged")
+
+func notFusable(name, format string, args ...any) error {
+	return fmt.Errorf("%w: %s: %s", ErrNotFusable, name, fmt.Sprintf(format, args...))
+}
+
+// Source is one input file.
+type Source struct {
+	Name string // for messages
+	R    io.ReaderAt
+	Size int64
+}
+
+// Options bound the output; the zero value is fit for use.
+type Options struct {
+	// RowGroupBytes is the size on disk up to which row groups are joined.
+	// Default 128 MiB.
+	RowGroupBytes int64
+	// RowGroupRows is the number of rows up to which row groups are joined.
+	// Default 1 Mi.
+	RowGroupRows int64
+	// Progress is told how many bytes were copied since the last call; nil
+	// for none.
+	Progress func(bytes int64)
+}
+
+func (o Options) withDefaults() Options {
+	o.RowGroupBytes = cmp.Or(o.RowGroupBytes, 128<<20)
+	o.RowGroupRows = cmp.Or(o.RowGroupRows, 1<<20)
+	if o.Progress == nil {
+		o.Progress = func(int64) {}
+	}
+	return o
+}
+
+// Piece is a run of bytes that was copied: its place in the output and its
+// CRC-32C as read from the input.
+type Piece struct {
+	Offset, Length int64
+	CRC            uint32
+}
+
+// Result describes a finished output.
+type Result struct {
+	Rows         int64
+	Size         int64 // of the output
+	BytesIn      int64 // of the inputs, footers included
+	Copied       int64 // bytes of column chunks
+	RowGroupsIn  int
+	RowGroupsOut int
+	Joined       int     // row groups of the output that join several of the inputs
+	Pieces       []Piece // in order of Offset, without gaps between them
+	Metadata     *metadata.FileMetaData
+}
+
+// Plan is what a fusion would do. It holds the inputs' footers.
+type Plan struct {
+	Rows         int64
+	BytesIn      int64
+	ChunkBytes   int64 // what will be copied
+	RowGroupsIn  int
+	RowGroupsOut int
+
+	opts    Options
+	sources []*source
+	groups  []group
+}
+
+// AverageRowGroupBytes of the output: the measure of whether fusing helps.
+func (p *Plan) AverageRowGroupBytes() int64 {
+	return p.ChunkBytes / int64(max(p.RowGroupsOut, 1))
+}
+
+// NewPlan reads the footers of the sources and decides what is joined. The
+// sources must stay readable until WriteTo has returned.
+func NewPlan(ctx context.Context, sources []Source, o Options) (*Plan, error) {
+	if len(sources) == 0 {
+		return nil, errors.New("fuse: no source given")
+	}
+	p := &Plan{opts: o.withDefaults()}
+	budget := int64(slurpBudget)
+	for _, s := range sources {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		src, err := open(s, &budget)
+		if err != nil {
+			return nil, err
+		}
+		if len(p.sources) > 0 {
+			if err := compatible(p.sources[0], src); err != nil {
+				return nil, err
+			}
+		}
+		p.sources = append(p.sources, src)
+		p.BytesIn += s.Size
+	}
+	if err := p.layout(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Write copies the row groups into w and ends with the footer. After an error
+// what w holds is no Parquet file.
+func (p *Plan) Write(ctx context.Context, w io.Writer) (*Result, error) {
+	c := newCopier(ctx, w, p.opts.Progress)
+	c.bytes(magic)
+	out, err := newFooter(p.sources)
+	if err != nil {
+		return nil, err
+	}
+	res := &Result{Rows: p.Rows, BytesIn: p.BytesIn, RowGroupsIn: p.RowGroupsIn, RowGroupsOut: len(p.groups)}
+	for _, g := range p.groups {
+		if g.joined() {
+			res.Joined++
+		}
+		if err := p.writeGroup(c, out, g); err != nil {
+			return nil, err
+		}
+	}
+	numberRowGroups(out)
+	if err := c.footer(out); err != nil {
+		return nil, err
+	}
+	res.Pieces, res.Copied, res.Size, res.Metadata = c.pieces, c.copied, c.offset, out
+	return res, nil
+}

@@ -1,0 +1,112 @@
+package fuse
+
+import (
+	"bytes"
+	"io"
+	"reflect"
+
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
+)
+
+const (
+	// A small file is read in one go instead of chunk by chunk, as long as
+	// the files held this way stay within the budget.
+	slurpSize   = 1 << 20
+	slurpBudget = 64 << 20
+)
+
+// source is an opened input.
+type source struct {
+	Source
+	md *metadata.FileMetaData
+}
+
+func open(s Source, budget *int64) (*source, error) {
+	if s.Size <= slurpSize && s.Size <= *budget {
+		data := make([]byte, s.Size)
+		if n, err := s.R.ReadAt(data, 0); n < len(data) {
+			return nil, readError(s.Name, err)
+		}
+		*budget -= s.Size
+		s.R = bytes.NewReader(data)
+	}
+	r, err := file.NewParquetReader(io.NewSectionReader(s.R, 0, s.Size))
+	if err != nil {
+		return nil, readError(s.Name, err)
+	}
+	src := &source{Source: s, md: r.MetaData()}
+	return src, src.check()
+}
+
+// check refuses what cannot be copied by any layout.
+func (s *source) check() error {
+	if s.md.IsSetEncryptionAlgorithm() {
+		return notFusable(s.Name, "it is encrypted")
+	}
+	if s.md.WriterVersion().LessThan(metadata.Parquet816FixedVersion) {
+		return notFusable(s.Name, "its writer %q records wrong chunk sizes", s.md.GetCreatedBy())
+	}
+	var rows int64
+	for i, rg := range s.md.RowGroups {
+		rows += rg.NumRows
+		if rg.NumRows < 0 || len(rg.Columns) != s.md.NumColumns() {
+			return notFusable(s.Name, "row group %d has %d of %d columns and %d rows", i, len(rg.Columns), s.md.NumColumns(), rg.NumRows)
+		}
+		for c, chunk := range rg.Columns {
+			if rg.NumRows == 0 {
+				break // is not copied, and its offsets mean nothing
+			}
+			switch {
+			case chunk.MetaData == nil || chunk.CryptoMetadata != nil || len(chunk.EncryptedColumnMetadata) > 0:
+				return notFusable(s.Name, "column %d of row group %d is encrypted", c, i)
+			case chunk.FilePath != nil && *chunk.FilePath != "":
+				return notFusable(s.Name, "column %d of row group %d is in another file", c, i)
+			case chunk.MetaData.IndexPageOffset != nil:
+				return notFusable(s.Name, "column %d of row group %d has an index page", c, i)
+			}
+			off, n := s.extent(i, c)
+			if off < int64(len(magic)) || n < 0 || off > s.Size || n > s.Size-off {
+				return notFusable(s.Name, "column %d of row group %d lies outside of the file", c, i)
+			}
+		}
+	}
+	if rows != s.md.NumRows {
+		return notFusable(s.Name, "its footer says %d rows, its row groups %d", s.md.NumRows, rows)
+	}
+	return nil
+}
+
+// extent is where the chunk of a column begins and how long it is.
+func (s *source) extent(rg, col int) (offset, length int64) {
+	m := s.md.RowGroups[rg].Columns[col].MetaData
+	offset = m.DataPageOffset
+	// Some writers set the dictionary offset to 0 for "none".
+	if d := m.DictionaryPageOffset; d != nil && *d > 0 && *d < offset {
+		offset = *d
+	}
+	return offset, m.TotalCompressedSize
+}
+
+// compatible says whether two files can share one footer.
+func compatible(a, b *source) error {
+	x, y := a.md.FileMetaData.Schema, b.md.FileMetaData.Schema
+	if len(x) != len(y) {
+		return notFusable(b.Name, "its schema has %d elements, that of %s %d", len(y), a.Name, len(x))
+	}
+	for i := range x {
+		if i == 0 { // the root's name and repetition mean nothing
+			if x[0].GetNumChildren() != y[0].GetNumChildren() {
+				return notFusable(b.Name, "its schema differs from that of %s", a.Name)
+			}
+			continue
+		}
+		if !reflect.DeepEqual(x[i], y[i]) {
+			return notFusable(b.Name, "its column %q differs from that of %s in name, type or field id", y[i].Name, a.Name)
+		}
+	}
+	if !reflect.DeepEqual(a.md.ColumnOrders, b.md.ColumnOrders) {
+		return notFusable(b.Name, "its statistics are ordered differently from those of %s", a.Name)
+	}
+	return nil
+}

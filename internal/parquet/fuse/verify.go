@@ -1,0 +1,85 @@
+package fuse
+
+import (
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/apache/arrow-go/v18/parquet/file"
+)
+
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, args...))
+}
+
+// Verify reads an output back and compares it with what was copied: its footer
+// parses and counts the rows of the inputs, every chunk that the footer names
+// is made of recorded pieces and of nothing else, and every piece has the
+// checksum that it had in its input. Any difference is [ErrDamaged].
+func Verify(r io.ReaderAt, size int64, res *Result) error {
+	if size != res.Size {
+		return damaged("%d bytes long, %d were written", size, res.Size)
+	}
+	pr, err := file.NewParquetReader(io.NewSectionReader(r, 0, size))
+	if err != nil {
+		return damaged("footer: %v", err)
+	}
+	md := pr.MetaData()
+	if md.NumRows != res.Rows || len(md.RowGroups) != res.RowGroupsOut {
+		return damaged("footer says %d rows in %d row groups, the inputs have %d rows for %d", md.NumRows, len(md.RowGroups), res.Rows, res.RowGroupsOut)
+	}
+	var rows int64
+	pieces := res.Pieces
+	offset := int64(len(magic))
+	out := &source{Source: Source{Name: "output", R: r, Size: size}, md: md}
+	for i, rg := range md.RowGroups {
+		rows += rg.NumRows
+		for c := range rg.Columns {
+			from, left := out.extent(i, c)
+			if from != offset {
+				return damaged("column %d of row group %d begins at %d instead of %d", c, i, from, offset)
+			}
+			for left > 0 {
+				if len(pieces) == 0 || pieces[0].Offset != offset || pieces[0].Length > left {
+					return damaged("column %d of row group %d is not what was copied", c, i)
+				}
+				offset, left = offset+pieces[0].Length, left-pieces[0].Length
+				pieces = pieces[1:]
+			}
+		}
+	}
+	if rows != res.Rows {
+		return damaged("row groups hold %d rows, the inputs %d", rows, res.Rows)
+	}
+	if len(pieces) > 0 {
+		return damaged("%d copied pieces belong to no column", len(pieces))
+	}
+	return verifyPieces(r, res.Pieces)
+}
+
+func verifyPieces(r io.ReaderAt, pieces []Piece) error {
+	buf := make([]byte, bufferSize)
+	// Pieces follow each other, so small ones are read together.
+	var window []byte
+	var at int64
+	for _, p := range pieces {
+		crc := uint32(0)
+		for off, left := p.Offset, p.Length; left > 0; {
+			if off < at || off >= at+int64(len(window)) {
+				n, err := r.ReadAt(buf, off)
+				if n == 0 {
+					return readError("fused file", err)
+				}
+				window, at = buf[:n], off
+			}
+			b := window[off-at:]
+			b = b[:min(int64(len(b)), left)]
+			crc = crc32.Update(crc, castagnoli, b)
+			off, left = off+int64(len(b)), left-int64(len(b))
+		}
+		if crc != p.CRC {
+			return damaged("%d bytes at %d have checksum %08x, the input had %08x", p.Length, p.Offset, crc, p.CRC)
+		}
+	}
+	return nil
+}

@@ -1,15 +1,113 @@
-// Package objstoretest gives tests a real bucket.
+// Package objstoretest gives tests a real bucket: on the embedded gateway, which
+// all tests of a process share, or with S3=minio on the server that
+// FIRN_TEST_S3_ENDPOINT, FIRN_TEST_S3_KEY and FIRN_TEST_S3_SECRET name.
 package objstoretest
 
 import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/firnlake/firn/internal/objstore"
+	"github.com/firnlake/firn/internal/objstore/gateway"
 )
 
-// New returns an empty bucket on the gateway that all tests of the process share.
+// Account of the shared gateway.
+const (
+	AccessKey = "firn"
+	SecretKey = "firn-test-secret"
+)
+
+// New returns an empty bucket of its own for the test. It and its objects are
+// gone when the test ends.
 func New(t testing.TB) *objstore.Bucket {
 	t.Helper()
-	t.Fatal("objstoretest: the gateway has not landed yet")
+	return Open(t, Config(t))
+}
+
+// Open is New with a changed [Config] (another transport, no LocalRoot).
+func Open(t testing.TB, cfg objstore.Config) *objstore.Bucket {
+	t.Helper()
+	b, err := objstore.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("open the test bucket: %v", err)
+	}
+	return b
+}
+
+// Config describes a bucket that does not exist yet, under a name of its own.
+func Config(t testing.TB) objstore.Config {
+	t.Helper()
+	bucket := "firn-test-" + strings.ToLower(rand.Text()[:16])
+	if os.Getenv("S3") == "minio" {
+		return minioConfig(t, bucket)
+	}
+	g, err := shared()
+	if err != nil {
+		t.Fatalf("start the shared S3 gateway: %v", err)
+	}
+	t.Cleanup(func() { os.RemoveAll(g.LocalRoot(bucket)) })
+	return objstore.Config{
+		Endpoint:  g.Endpoint(),
+		Socket:    g.Socket(),
+		AccessKey: AccessKey,
+		SecretKey: SecretKey,
+		Bucket:    bucket,
+		LocalRoot: g.LocalRoot(bucket),
+	}
+}
+
+// shared starts the gateway of the process. It lives until the process ends, as
+// no test knows that it is the last; its folder has no name any more then, or
+// lies in the temporary directory.
+var shared = sync.OnceValues(func() (*gateway.Gateway, error) {
+	dir, err := os.MkdirTemp("", "firn-s3-test-*")
+	if err != nil {
+		return nil, err
+	}
+	return gateway.Start(context.Background(), gateway.Config{
+		Dir: dir, Listen: "127.0.0.1:0", AccessKey: AccessKey, SecretKey: SecretKey,
+	})
+})
+
+func minioConfig(t testing.TB, bucket string) objstore.Config {
+	t.Helper()
+	cfg := objstore.Config{
+		Endpoint:  os.Getenv("FIRN_TEST_S3_ENDPOINT"),
+		AccessKey: os.Getenv("FIRN_TEST_S3_KEY"),
+		SecretKey: os.Getenv("FIRN_TEST_S3_SECRET"),
+		Bucket:    bucket,
+	}
+	if cfg.Endpoint == "" || cfg.AccessKey == "" || cfg.SecretKey == "" {
+		t.Fatal("S3=minio is set, but not FIRN_TEST_S3_ENDPOINT, FIRN_TEST_S3_KEY and FIRN_TEST_S3_SECRET: run `make minio` first")
+	}
+	t.Cleanup(func() {
+		if err := empty(cfg); err != nil {
+			t.Logf("bucket %s is left behind: %v", bucket, err)
+		}
+	})
+	return cfg
+}
+
+func empty(cfg objstore.Config) error {
+	ctx := context.Background()
+	b, err := objstore.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	var keys []string
+	for info, err := range b.List(ctx, "") {
+		if err != nil {
+			return err
+		}
+		keys = append(keys, info.Key)
+	}
+	if err := b.Delete(ctx, keys...); err != nil {
+		return fmt.Errorf("empty %s: %w", cfg.Bucket, err)
+	}
 	return nil
 }

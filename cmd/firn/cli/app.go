@@ -116,7 +116,8 @@ func parseTable(s string) (*firnv1.TableRef, error) {
 	return &firnv1.TableRef{Namespace: parts[:len(parts)-1], Name: parts[len(parts)-1]}, nil
 }
 
-func tableName(t *firnv1.TableRef) string {
+// TableName writes a table as `ns.table`.
+func TableName(t *firnv1.TableRef) string {
 	if t == nil {
 		return ""
 	}

@@ -77,7 +77,7 @@ func (a *app) jobList() *cobra.Command {
 			var items []proto.Message
 			for _, j := range answer.Msg.GetJobs() {
 				g.rows = append(g.rows, []string{
-					j.GetId(), kindName(j.GetKind()), stateName(j.GetState()), cmp.Or(j.GetModel(), tableName(j.GetTable())), j.GetTier(),
+					j.GetId(), kindName(j.GetKind()), stateName(j.GetState()), cmp.Or(j.GetModel(), TableName(j.GetTable())), j.GetTier(),
 					fmt.Sprintf("%d -> %d", j.GetFilesIn(), j.GetFilesOut()), Bytes(j.GetBytesIn()) + " -> " + Bytes(j.GetBytesOut()),
 					j.GetTrigger(), ago(j.GetCreatedAt()), cmp.Or(j.GetError(), j.GetReason()),
 				})
@@ -123,7 +123,7 @@ func (a *app) printJob(j *firnv1.Job) error {
 	add("job", j.GetId())
 	add("kind", kindName(j.GetKind()))
 	add("state", stateName(j.GetState()))
-	add("table", tableName(j.GetTable()))
+	add("table", TableName(j.GetTable()))
 	add("model", j.GetModel())
 	add("trigger", j.GetTrigger())
 	add("reason", j.GetReason())
@@ -161,7 +161,7 @@ func (a *app) follow(ctx context.Context, id string) (*firnv1.Job, error) {
 		if bar == nil {
 			bars = mpb.New(mpb.WithOutput(a.err), mpb.WithWidth(48))
 			bar = bars.AddBar(int64(last.GetProgress().GetTotalBytes()),
-				mpb.PrependDecorators(decor.Name(kindName(last.GetKind())+" "+cmp.Or(last.GetModel(), tableName(last.GetTable()))+" ")),
+				mpb.PrependDecorators(decor.Name(kindName(last.GetKind())+" "+cmp.Or(last.GetModel(), TableName(last.GetTable()))+" ")),
 				mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"), decor.Name(" "), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO), "")))
 		}
 		bar.SetTotal(int64(last.GetProgress().GetTotalBytes()), false)
@@ -196,7 +196,7 @@ func (a *app) scheduleCommand() *cobra.Command {
 				if s.GetNextFire() != nil {
 					next = s.GetNextFire().AsTime().Format(time.RFC3339)
 				}
-				g.rows = append(g.rows, []string{s.GetName(), s.GetCron(), cmp.Or(s.GetTimeZone(), "UTC"), kindName(s.GetKind()), cmp.Or(s.GetModel(), tableName(s.GetTable()), "all tables"), ago(s.GetLastFired()), next})
+				g.rows = append(g.rows, []string{s.GetName(), s.GetCron(), cmp.Or(s.GetTimeZone(), "UTC"), kindName(s.GetKind()), cmp.Or(s.GetModel(), TableName(s.GetTable()), "all tables"), ago(s.GetLastFired()), next})
 				items = append(items, s)
 			}
 			return a.print(answer.Msg, g, items...)

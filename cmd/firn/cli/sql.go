@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -12,12 +11,10 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/firnlake/firn/cmd/firn/sqlstream"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 )
 
@@ -100,57 +97,19 @@ func parsePins(text string) ([]*firnv1.SnapshotPin, error) {
 	return pins, nil
 }
 
-// chunks is the stream of Query as one Arrow IPC stream.
-type chunks struct {
-	stream *connect.ServerStreamForClient[firnv1.QueryResponse]
-	rest   []byte
-	stats  *firnv1.QueryStats
-}
-
-func (c *chunks) Read(p []byte) (int, error) {
-	for len(c.rest) == 0 {
-		if !c.stream.Receive() {
-			return 0, cmp.Or(c.stream.Err(), io.EOF)
-		}
-		switch part := c.stream.Msg().GetPart().(type) {
-		case *firnv1.QueryResponse_ArrowIpc:
-			c.rest = part.ArrowIpc
-		case *firnv1.QueryResponse_Stats:
-			c.stats = part.Stats
-		}
-	}
-	n := copy(p, c.rest)
-	c.rest = c.rest[n:]
-	return n, nil
-}
-
 func (a *app) runSQL(ctx context.Context, q statement) error {
 	if q.explain {
 		return a.explainSQL(ctx, q)
 	}
-	stream, err := a.query().Query(ctx, connect.NewRequest(&firnv1.QueryRequest{Sql: q.sql, MaxRows: q.max, Pins: q.pins}))
+	stream, err := sqlstream.Open(ctx, a.query(), &firnv1.QueryRequest{Sql: q.sql, MaxRows: q.max, Pins: q.pins})
 	if err != nil {
 		return a.remote("query", err)
 	}
 	defer stream.Close()
-	source := &chunks{stream: stream}
-	reader, err := ipc.NewReader(source)
-	if err != nil {
-		return a.remote("query", cmp.Or(stream.Err(), err))
-	}
-	defer reader.Release()
-	if err := a.printRows(reader); err != nil {
-		return a.remote("query", cmp.Or(stream.Err(), err))
-	}
-	for stream.Receive() {
-		if s := stream.Msg().GetStats(); s != nil {
-			source.stats = s
-		}
-	}
-	if err := stream.Err(); err != nil {
+	if err := a.printRows(stream); err != nil {
 		return a.remote("query", err)
 	}
-	if s := source.stats; s != nil && !a.quiet {
+	if s := stream.Stats(); s != nil && !a.quiet {
 		note := ""
 		if s.GetTruncated() {
 			note = ", cut (see --max-rows)"
@@ -160,64 +119,32 @@ func (a *app) runSQL(ctx context.Context, q statement) error {
 	return nil
 }
 
-func (a *app) printRows(reader *ipc.Reader) error {
-	fields := reader.Schema().Fields()
-	header := make([]string, len(fields))
-	g := grid{}
-	for i, f := range fields {
-		header[i] = f.Name
-		if arrow.IsInteger(f.Type.ID()) || arrow.IsFloating(f.Type.ID()) || arrow.IsDecimal(f.Type.ID()) {
-			g.right = append(g.right, i)
-		}
+// printRows writes the result: csv and ndjson as it arrives, json as one array,
+// a table when its widths are known.
+func (a *app) printRows(stream *sqlstream.Stream) error {
+	var sink rowSink
+	switch a.format {
+	case "csv":
+		sink = &csvSink{w: csv.NewWriter(a.out)}
+	case "ndjson":
+		sink = &jsonSink{out: a.out}
+	case "json", "yaml":
+		sink = &jsonSink{out: a.out, array: true}
+	default:
+		sink = &gridSink{out: a.out}
 	}
-	g.header = header
-	var table *csv.Writer
-	if a.format == "csv" {
-		table = csv.NewWriter(a.out)
-		if err := table.Write(header); err != nil {
+	if err := sink.begin(stream.Schema()); err != nil {
+		return err
+	}
+	for stream.Next() {
+		if err := sink.batch(stream.Batch()); err != nil {
 			return err
 		}
 	}
-	for reader.Next() {
-		batch := reader.RecordBatch()
-		switch a.format {
-		case "ndjson", "json", "yaml":
-			if err := array.RecordToJSON(batch, a.out); err != nil {
-				return err
-			}
-			continue
-		}
-		for row := range int(batch.NumRows()) {
-			cells := make([]string, len(fields))
-			for i, column := range batch.Columns() {
-				if column.IsNull(row) {
-					if table == nil {
-						cells[i] = "NULL"
-					}
-					continue
-				}
-				cells[i] = column.ValueStr(row)
-			}
-			if table != nil {
-				if err := table.Write(cells); err != nil {
-					return err
-				}
-				continue
-			}
-			g.rows = append(g.rows, cells)
-		}
-	}
-	if err := reader.Err(); err != nil && !errors.Is(err, io.EOF) {
+	if err := stream.Err(); err != nil {
 		return err
 	}
-	if table != nil {
-		table.Flush()
-		return table.Error()
-	}
-	if a.format == "table" {
-		return g.write(a.out)
-	}
-	return nil
+	return sink.end()
 }
 
 func (a *app) explainSQL(ctx context.Context, q statement) error {
@@ -227,7 +154,7 @@ func (a *app) explainSQL(ctx context.Context, q statement) error {
 	}
 	g := grid{header: []string{"table", "snapshot", "files", "pruned", "deletes", "bytes", "rows"}, right: []int{2, 3, 4, 5, 6}}
 	for _, t := range answer.Msg.GetTables() {
-		g.rows = append(g.rows, []string{tableName(t.GetTable()), fmt.Sprint(t.GetSnapshotId()), Count(t.GetFiles()), Count(t.GetFilesPruned()), Count(t.GetDeleteFiles()), Bytes(t.GetBytes()), Count(t.GetRows())})
+		g.rows = append(g.rows, []string{TableName(t.GetTable()), fmt.Sprint(t.GetSnapshotId()), Count(t.GetFiles()), Count(t.GetFilesPruned()), Count(t.GetDeleteFiles()), Bytes(t.GetBytes()), Count(t.GetRows())})
 	}
 	if err := a.print(answer.Msg, g); err != nil || a.format != "table" || a.jq != "" {
 		return err

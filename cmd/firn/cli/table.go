@@ -54,7 +54,7 @@ func (a *app) tableList() *cobra.Command {
 			var items []proto.Message
 			for _, t := range answer.Msg.GetTables() {
 				g.rows = append(g.rows, []string{
-					tableName(t.GetTable()), score(t.GetHealth()), Count(t.GetRows()), Count(t.GetDataFiles()), Count(t.GetDeleteFiles()),
+					TableName(t.GetTable()), score(t.GetHealth()), Count(t.GetRows()), Count(t.GetDataFiles()), Count(t.GetDeleteFiles()),
 					Bytes(t.GetBytes()), average(t), Count(t.GetSnapshots()), ago(t.GetUpdatedAt()),
 				})
 				items = append(items, t)

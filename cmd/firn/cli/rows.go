@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+)
+
+// rowSink writes the rows of a query in one output format.
+type rowSink interface {
+	begin(*arrow.Schema) error
+	batch(arrow.RecordBatch) error
+	end() error
+}
+
+type gridSink struct {
+	out io.Writer
+	g   grid
+}
+
+func (s *gridSink) begin(schema *arrow.Schema) error {
+	for i, f := range schema.Fields() {
+		s.g.header = append(s.g.header, f.Name)
+		if id := f.Type.ID(); arrow.IsInteger(id) || arrow.IsFloating(id) || arrow.IsDecimal(id) {
+			s.g.right = append(s.g.right, i)
+		}
+	}
+	return nil
+}
+
+func (s *gridSink) batch(b arrow.RecordBatch) error {
+	for row := range int(b.NumRows()) {
+		s.g.rows = append(s.g.rows, cells(b, row, "NULL"))
+	}
+	return nil
+}
+
+func (s *gridSink) end() error { return s.g.write(s.out) }
+
+func cells(b arrow.RecordBatch, row int, null string) []string {
+	out := make([]string, b.NumCols())
+	for i, column := range b.Columns() {
+		if column.IsNull(row) {
+			out[i] = null
+			continue
+		}
+		out[i] = column.ValueStr(row)
+	}
+	return out
+}
+
+// csvSink writes NULL as an empty field.
+type csvSink struct{ w *csv.Writer }
+
+func (s *csvSink) begin(schema *arrow.Schema) error {
+	var header []string
+	for _, f := range schema.Fields() {
+		header = append(header, f.Name)
+	}
+	return s.w.Write(header)
+}
+
+func (s *csvSink) batch(b arrow.RecordBatch) error {
+	for row := range int(b.NumRows()) {
+		if err := s.w.Write(cells(b, row, "")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *csvSink) end() error {
+	s.w.Flush()
+	return s.w.Error()
+}
+
+// jsonSink writes one object a line, or all of them as one array.
+type jsonSink struct {
+	out   io.Writer
+	array bool
+	rows  int
+}
+
+func (s *jsonSink) begin(*arrow.Schema) error {
+	if s.array {
+		_, err := fmt.Fprint(s.out, "[")
+		return err
+	}
+	return nil
+}
+
+func (s *jsonSink) batch(b arrow.RecordBatch) error {
+	if !s.array {
+		return array.RecordToJSON(b, s.out)
+	}
+	var lines bytes.Buffer
+	if err := array.RecordToJSON(b, &lines); err != nil {
+		return err
+	}
+	for line := range bytes.Lines(lines.Bytes()) {
+		separator := ",\n "
+		if s.rows == 0 {
+			separator = "\n "
+		}
+		s.rows++
+		if _, err := fmt.Fprintf(s.out, "%s%s", separator, bytes.TrimSuffix(line, []byte("\n"))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *jsonSink) end() error {
+	if s.array {
+		_, err := fmt.Fprint(s.out, "\n]\n")
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package harness
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// MinIO is a running MinIO server on loopback.
+type MinIO struct {
+	Endpoint, AccessKey, SecretKey string
+}
+
+// StartMinIO runs bin/minio on a fresh folder until the end of the test.
+func StartMinIO(t testing.TB) MinIO {
+	t.Helper()
+	binary := must(t, filepath.Join(Root(t), "bin", "minio"), "run `make tools-test` first")
+	m := MinIO{Endpoint: FreeAddress(t), AccessKey: "firn-test", SecretKey: "firn-test-secret"}
+	cmd := exec.Command(binary, "server", t.TempDir(), "--address", m.Endpoint, "--console-address", FreeAddress(t), "--quiet")
+	cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+m.AccessKey, "MINIO_ROOT_PASSWORD="+m.SecretKey, "MINIO_BROWSER=off", "MINIO_UPDATE=off")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		<-ended
+	})
+	deadline := time.After(time.Minute)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ended:
+			t.Fatal("MinIO ended before it was ready")
+		case <-deadline:
+			t.Fatal("MinIO is not ready after a minute")
+		case <-tick.C:
+		}
+		answer, err := http.Get("http://" + m.Endpoint + "/minio/health/ready")
+		if err != nil {
+			continue
+		}
+		answer.Body.Close()
+		if answer.StatusCode == http.StatusOK {
+			return m
+		}
+	}
+}
+
+// Flags point `firn dev` at this store.
+func (m MinIO) Flags(bucket string) []string {
+	return []string{"--s3-endpoint", "http://" + m.Endpoint, "--s3-access-key", m.AccessKey, "--s3-secret-key", m.SecretKey, "--s3-bucket", bucket}
+}

@@ -54,15 +54,16 @@ func mismatch(src, dst arrow.DataType, advice string) error {
 func bindCast(src, dst arrow.DataType, checkText bool) (caster, error) {
 	switch src := src.(type) {
 	case *arrow.DictionaryType:
+		if _, nested := dst.(arrow.NestedType); nested {
+			return nil, mismatch(src, dst, "; send it without a dictionary")
+		}
 		inner, err := bindCast(src.ValueType, dst, checkText)
 		if err != nil {
 			return nil, mismatch(src.ValueType, dst, "")
 		}
 		return castDictionary(inner), nil
 	case *arrow.NullType:
-		return func(a arrow.Array, _ *sink) arrow.Array {
-			return array.MakeArrayOfNull(memory.DefaultAllocator, dst, a.Len())
-		}, nil
+		return func(a arrow.Array, s *sink) arrow.Array { return nulls(dst, a.Len(), s) }, nil
 	}
 	if ext, ok := src.(arrow.ExtensionType); ok {
 		if arrow.TypeEqual(src, dst) {
@@ -114,12 +115,36 @@ func bindExtension(src arrow.DataType, dst arrow.ExtensionType) (caster, error) 
 	}, nil
 }
 
+// pickedBytes answers what the picked rows of a scalar array take.
+func pickedBytes(a arrow.Array, rows []int) int64 {
+	n := int64(len(rows)) * 8
+	switch a := a.(type) {
+	case *array.String:
+		for _, r := range rows {
+			if r >= 0 {
+				n += int64(a.ValueLen(r))
+			}
+		}
+	case *array.Binary:
+		for _, r := range rows {
+			if r >= 0 {
+				n += int64(a.ValueLen(r))
+			}
+		}
+	default:
+		if fixed, ok := a.DataType().(arrow.FixedWidthDataType); ok {
+			n += int64(len(rows)) * int64(fixed.Bytes())
+		}
+	}
+	return n
+}
+
 // castDictionary decodes, value by value.
 func castDictionary(inner caster) caster {
 	return func(a arrow.Array, s *sink) arrow.Array {
 		d := a.(*array.Dictionary)
 		// Faults of dictionary values are faults of the rows that use them.
-		probe := &sink{}
+		probe := &sink{spent: s.spent, limit: s.limit}
 		values := inner(d.Dictionary(), probe)
 		defer values.Release()
 		bad := map[int]string{}
@@ -144,6 +169,7 @@ func castDictionary(inner caster) caster {
 				s.fault(i, "%s", why)
 			}
 		}
+		s.spend(pickedBytes(values, rows))
 		return pick(values, rows)
 	}
 }
@@ -190,7 +216,7 @@ func bindStruct(src arrow.DataType, dst *arrow.StructType, checkText bool) (cast
 			f := dst.Field(i)
 			var out arrow.Array
 			if c.from < 0 {
-				out = array.MakeArrayOfNull(memory.DefaultAllocator, f.Type, n)
+				out = nulls(f.Type, n, s)
 			} else {
 				// Field slices the child to the struct's own window.
 				out = s.within("."+f.Name, nil, func() arrow.Array { return c.cast(src.Field(c.from), s) })

@@ -229,3 +229,22 @@ func groupRows(b arrow.RecordBatch, group []int32, groups int) (arrow.RecordBatc
 	}
 	return taken.(*compute.RecordDatum).Value, starts, nil
 }
+
+// Select answers the rows of b for which keep is true, in order.
+func Select(b arrow.RecordBatch, keep []bool) (arrow.RecordBatch, error) {
+	rows := array.NewInt64Builder(memory.DefaultAllocator)
+	defer rows.Release()
+	for i, k := range keep {
+		if k {
+			rows.Append(int64(i))
+		}
+	}
+	at := rows.NewInt64Array()
+	defer at.Release()
+	taken, err := compute.Take(context.Background(), compute.TakeOptions{},
+		compute.NewDatumWithoutOwning(b), compute.NewDatumWithoutOwning(at))
+	if err != nil {
+		return nil, fmt.Errorf("select rows: %w", err)
+	}
+	return taken.(*compute.RecordDatum).Value, nil
+}

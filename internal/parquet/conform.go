@@ -18,6 +18,11 @@ type ConformOptions struct {
 	Fill map[string]func(rows int) arrow.Array
 	// CheckText checks that text is UTF-8, for rows that come from outside.
 	CheckText bool
+	// MaxBytes bounds what the columns that are made anew may hold, for rows
+	// that come from outside: a dictionary, a view or a column of nulls is
+	// small on the wire and large in memory. 0 means no bound. Beyond it
+	// Conform answers a *LimitError.
+	MaxBytes int64
 }
 
 // Conformer fits batches of one Arrow schema to a table schema: columns by
@@ -136,11 +141,15 @@ func (c *Conformer) Schema() *arrow.Schema { return c.dst }
 func (c *Conformer) Conform(b arrow.RecordBatch) (_ arrow.RecordBatch, err error) {
 	defer func() {
 		if r := recover(); r != nil {
+			if limit, ok := r.(*LimitError); ok {
+				err = limit
+				return
+			}
 			err = fmt.Errorf("fit rows to the table: %v", r)
 		}
 	}()
 	rows := int(b.NumRows())
-	s := &sink{}
+	s := &sink{limit: c.opts.MaxBytes}
 	columns := make([]arrow.Array, 0, len(c.columns))
 	defer func() {
 		for _, a := range columns {
@@ -156,7 +165,7 @@ func (c *Conformer) Conform(b arrow.RecordBatch) (_ arrow.RecordBatch, err error
 		case col.fill != nil:
 			a = col.fill(rows)
 		default:
-			a = array.MakeArrayOfNull(memory.DefaultAllocator, c.dst.Field(i).Type, rows)
+			a = nulls(c.dst.Field(i).Type, rows, s)
 		}
 		columns = append(columns, a)
 		if col.required && a.NullN() > 0 {
@@ -182,6 +191,27 @@ type sink struct {
 	up func(int) int
 	// at is appended to the column's name within nested types.
 	at string
+	// spent counts the bytes of columns made anew, against limit if there is one.
+	spent, limit int64
+}
+
+// spend panics with a *LimitError, which Conform recovers, when n bytes more
+// are too many.
+func (s *sink) spend(n int64) {
+	s.spent += n
+	if s.limit > 0 && (n < 0 || s.spent > s.limit) {
+		panic(&LimitError{Limit: s.limit, Wanted: s.spent})
+	}
+}
+
+// nulls makes a column of nulls.
+func nulls(t arrow.DataType, n int, s *sink) arrow.Array {
+	width := int64(8)
+	if fixed, ok := t.(arrow.FixedWidthDataType); ok {
+		width = int64(fixed.Bytes())
+	}
+	s.spend(int64(n) * (width + 1))
+	return array.MakeArrayOfNull(memory.DefaultAllocator, t, n)
 }
 
 func (s *sink) fault(i int, format string, args ...any) {

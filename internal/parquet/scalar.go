@@ -100,7 +100,9 @@ func narrow[S, D any, B builder[D]](build func(memory.Allocator) B, f func(S) (D
 				b.AppendNull()
 				continue
 			}
-			v, ok := f(src.Value(i))
+			in := src.Value(i)
+			s.spend(valueBytes(in))
+			v, ok := f(in)
 			if !ok {
 				s.fault(i, "%s", why)
 			}
@@ -108,6 +110,17 @@ func narrow[S, D any, B builder[D]](build func(memory.Allocator) B, f func(S) (D
 		}
 		return b.NewArray()
 	}
+}
+
+// valueBytes is what a value takes in an array, about.
+func valueBytes(v any) int64 {
+	switch v := v.(type) {
+	case string:
+		return int64(len(v)) + 4
+	case []byte:
+		return int64(len(v)) + 4
+	}
+	return 16
 }
 
 func bindText(src, dst arrow.DataType, check bool) (caster, error) {

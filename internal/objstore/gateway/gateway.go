@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
@@ -101,9 +102,11 @@ func Start(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 		defer close(g.done)
 		defer running.Store(false)
 		err := embedgw.RunVersityGW(runCtx, be, &embedgw.Config{
-			RootUserAccess:    cfg.AccessKey,
-			RootUserSecret:    cfg.SecretKey,
-			Region:            cfg.Region,
+			RootUserAccess: cfg.AccessKey,
+			RootUserSecret: cfg.SecretKey,
+			Region:         cfg.Region,
+			// Given explicitly, since the default announces itself on stdout.
+			IAMService:        auth.NewIAMServiceSingle(auth.Account{Access: cfg.AccessKey, Secret: cfg.SecretKey, Role: auth.RoleAdmin}),
 			Ports:             []string{endpoint, g.socket},
 			MaxConnections:    maxConnections,
 			MaxRequests:       maxRequests,

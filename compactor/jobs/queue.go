@@ -1,0 +1,262 @@
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/firnlake/firn/catalog"
+)
+
+// Config of a Queue.
+type Config struct {
+	Store     catalog.Store // required
+	Warehouse string        // default "default"
+	// Owner names this process in leases. Default: random.
+	Owner string
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+	// Lease is how long a job stays a silent worker's. Default 20 s.
+	Lease time.Duration
+	// Poll is how often the store is asked for work of other processes.
+	// Default 1 s.
+	Poll time.Duration
+	// Attempts a job gets. Default 5.
+	Attempts int
+	// Backoff before the attempt after the nth. Default 1 s, doubled each
+	// time, at most 2 minutes.
+	Backoff func(n int) time.Duration
+	// History is the number of ended jobs that are kept. Default 1000.
+	History int
+	Logger  *slog.Logger // default: none
+}
+
+// Queue is a handle on the jobs of one warehouse. Any number of them, in any
+// number of processes, work on one store.
+type Queue struct {
+	cfg    Config
+	prefix string
+
+	mu      sync.Mutex
+	changed chan struct{}       // closed and replaced at each change made here
+	running map[string]*running // jobs whose handlers run here
+	ended   int                 // since history was last trimmed
+}
+
+// New makes a queue.
+func New(cfg Config) (*Queue, error) {
+	if cfg.Store == nil {
+		return nil, errors.New("jobs: Config.Store is required")
+	}
+	cfg.Warehouse = cmp.Or(cfg.Warehouse, "default")
+	cfg.Owner = cmp.Or(cfg.Owner, randomID())
+	cfg.Lease = cmp.Or(cfg.Lease, 20*time.Second)
+	cfg.Poll = cmp.Or(cfg.Poll, time.Second)
+	cfg.Attempts = cmp.Or(cfg.Attempts, 5)
+	cfg.History = cmp.Or(cfg.History, 1000)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Backoff == nil {
+		cfg.Backoff = func(n int) time.Duration { return min(time.Second<<min(n-1, 10), 2*time.Minute) }
+	}
+	return &Queue{cfg: cfg, prefix: "job/" + cfg.Warehouse + "/", changed: make(chan struct{}), running: map[string]*running{}}, nil
+}
+
+func randomID() string {
+	var b [6]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// Active jobs and history lie apart, so that a claim reads only what is active.
+func (q *Queue) activeKey(id string) string { return q.prefix + "active/" + id }
+func (q *Queue) doneKey(id string) string   { return q.prefix + "done/" + id }
+func (q *Queue) uniqueKey(j Job) string     { return q.prefix + "key/" + j.key() }
+
+func decode(kv catalog.KV) (Job, error) {
+	var j Job
+	if err := json.Unmarshal(kv.Value, &j); err != nil {
+		return Job{}, fmt.Errorf("job record %s: %w", kv.Key, err)
+	}
+	j.version = kv.Version
+	return j, nil
+}
+
+func encode(j Job) []byte {
+	data, err := json.Marshal(j)
+	if err != nil {
+		panic(err) // a Job holds only what JSON can say
+	}
+	return data
+}
+
+// Submit queues a job. When one with the same key is active already, that one
+// is answered and created is false.
+func (q *Queue) Submit(ctx context.Context, s Spec) (job Job, created bool, err error) {
+	if s.Kind == "" {
+		return Job{}, false, errors.New("submit job: no kind given")
+	}
+	now := q.cfg.Now().UTC()
+	// The id sorts by time, so that a scan answers jobs in their order.
+	job = Job{ID: fmt.Sprintf("%016x%s", now.UnixNano(), randomID()), Spec: s, State: Queued, CreatedAt: now}
+	for {
+		unique, err := q.cfg.Store.Get(ctx, q.uniqueKey(job))
+		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+			return Job{}, false, fmt.Errorf("submit job: %w", err)
+		}
+		if err == nil {
+			switch have, err := q.load(ctx, q.activeKey(string(unique.Value))); {
+			case err == nil:
+				return have, false, nil
+			case !errors.Is(err, ErrNotFound):
+				return Job{}, false, err
+			}
+			continue // it ended in between
+		}
+		v, err := q.cfg.Store.Apply(ctx, catalog.Batch{
+			If: []catalog.Cond{{Key: q.uniqueKey(job), Version: 0}},
+			Then: []catalog.Op{
+				{Key: q.activeKey(job.ID), Value: encode(job)},
+				{Key: q.uniqueKey(job), Value: []byte(job.ID)},
+			},
+		})
+		if _, lost := errors.AsType[*catalog.ConflictError](err); lost {
+			continue
+		}
+		if err != nil {
+			return Job{}, false, fmt.Errorf("submit job: %w", err)
+		}
+		job.version = v
+		q.notify()
+		return job, true, nil
+	}
+}
+
+func (q *Queue) load(ctx context.Context, key string) (Job, error) {
+	kv, err := q.cfg.Store.Get(ctx, key)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return Job{}, ErrNotFound
+	}
+	if err != nil {
+		return Job{}, fmt.Errorf("read job: %w", err)
+	}
+	return decode(kv)
+}
+
+// Get answers a job, active or ended. Progress of a job that runs in this
+// process is as of now.
+func (q *Queue) Get(ctx context.Context, id string) (Job, error) {
+	// A job moves from active to done, never back under the same id's key
+	// unless it is retried; so look at active again before giving up.
+	for _, key := range []string{q.activeKey(id), q.doneKey(id), q.activeKey(id)} {
+		j, err := q.load(ctx, key)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		return q.overlay(j), err
+	}
+	return Job{}, fmt.Errorf("%w: %s", ErrNotFound, id)
+}
+
+// Filter chooses jobs; the zero value all.
+type Filter struct {
+	States []State
+	Ident  *catalog.Ident
+	Limit  int // default 100
+}
+
+// List answers jobs, newest first, and how many there are in each state.
+func (q *Queue) List(ctx context.Context, f Filter) ([]Job, map[State]int, error) {
+	counts := map[State]int{}
+	var all []Job
+	for _, part := range []string{"active/", "done/"} {
+		_, kvs, err := q.cfg.Store.Scan(ctx, catalog.Range{Prefix: q.prefix + part})
+		if err != nil {
+			return nil, nil, fmt.Errorf("list jobs: %w", err)
+		}
+		for _, kv := range kvs {
+			j, err := decode(kv)
+			if err != nil {
+				return nil, nil, err
+			}
+			counts[j.State]++
+			if len(f.States) > 0 && !slices.Contains(f.States, j.State) || f.Ident != nil && f.Ident.String() != j.Ident.String() {
+				continue
+			}
+			all = append(all, q.overlay(j))
+		}
+	}
+	slices.SortFunc(all, func(a, b Job) int { return cmp.Compare(b.ID, a.ID) })
+	return all[:min(len(all), cmp.Or(f.Limit, 100))], counts, nil
+}
+
+// Active answers the jobs that are queued or running, oldest first.
+func (q *Queue) Active(ctx context.Context) ([]Job, error) {
+	_, kvs, err := q.cfg.Store.Scan(ctx, catalog.Range{Prefix: q.prefix + "active/"})
+	if err != nil {
+		return nil, fmt.Errorf("list active jobs: %w", err)
+	}
+	out := make([]Job, 0, len(kvs))
+	for _, kv := range kvs {
+		j, err := decode(kv)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, q.overlay(j))
+	}
+	return out, nil
+}
+
+// put writes a job if nobody else has since it was read.
+func (q *Queue) put(ctx context.Context, j *Job) error {
+	v, err := q.cfg.Store.Apply(ctx, catalog.Batch{
+		If:   []catalog.Cond{{Key: q.activeKey(j.ID), Version: j.version}},
+		Then: []catalog.Op{{Key: q.activeKey(j.ID), Value: encode(*j)}},
+	})
+	if err == nil {
+		j.version = v
+		q.notify()
+	}
+	return err
+}
+
+// end moves a job into history and frees its key.
+func (q *Queue) end(ctx context.Context, j *Job, s State) error {
+	j.State, j.EndedAt, j.Lease, j.CancelRequested = s, q.cfg.Now().UTC(), Lease{Token: j.Lease.Token}, false
+	_, err := q.cfg.Store.Apply(ctx, catalog.Batch{
+		If: []catalog.Cond{{Key: q.activeKey(j.ID), Version: j.version}},
+		Then: []catalog.Op{
+			{Key: q.activeKey(j.ID), Delete: true},
+			{Key: q.uniqueKey(*j), Delete: true},
+			{Key: q.doneKey(j.ID), Value: encode(*j)},
+		},
+	})
+	if err == nil {
+		q.notify()
+	}
+	return err
+}
+
+// notify wakes everyone who waits for a change.
+func (q *Queue) notify() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	close(q.changed)
+	q.changed = make(chan struct{})
+}
+
+func (q *Queue) changes() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.changed
+}

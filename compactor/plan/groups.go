@@ -1,0 +1,210 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Scope says how eager [Groups] is.
+type Scope struct {
+	// Full joins all small files and applies all deletes: what a person who
+	// asks for a compaction expects, whatever it costs.
+	Full bool
+	// QuietFor is how long a partition, by its key, has had no commit.
+	QuietFor func(key string) time.Duration
+}
+
+// Groups plans the compaction of one table from its live files.
+func Groups(files []File, p Policy, s Scope) Compaction {
+	partitions := map[string][]File{}
+	for _, f := range files {
+		k := Key(f.SpecID, f.Partition)
+		partitions[k] = append(partitions[k], f)
+	}
+	var out Compaction
+	var held reasons
+	for key, files := range partitions {
+		quiet := time.Duration(0)
+		if s.QuietFor != nil {
+			quiet = s.QuietFor(key)
+		}
+		out.Groups = append(out.Groups, p.partition(files, s.Full, quiet, &held)...)
+	}
+	// Most files saved first; the order also makes plans comparable.
+	slices.SortFunc(out.Groups, func(a, b Group) int {
+		return cmp.Or(cmp.Compare(len(b.Files), len(a.Files)), cmp.Compare(b.Bytes, a.Bytes),
+			cmp.Compare(PartitionText(a.Partition), PartitionText(b.Partition)), cmp.Compare(a.Files[0].Path, b.Files[0].Path))
+	})
+	for i, g := range out.Groups {
+		if i > 0 && out.Bytes+g.Bytes > p.MaxJobBytes {
+			out.WhyNot = fmt.Sprintf("%s wait for the next job: one job reads at most %s", count(int64(len(out.Groups)-i), "more group"), Size(p.MaxJobBytes))
+			out.Groups = out.Groups[:i]
+			return out
+		}
+		out.Bytes += g.Bytes
+	}
+	out.WhyNot = held.text(len(files), len(partitions), p)
+	return out
+}
+
+// partition plans one partition.
+func (p Policy) partition(files []File, full bool, quiet time.Duration, held *reasons) []Group {
+	var small, chosen []File
+	var dirtySmall int
+	var groups []Group
+	for _, f := range files {
+		switch {
+		case f.Bytes > p.Oversized():
+			n := int(math.Round(float64(f.Bytes) / float64(p.Target)))
+			groups = append(groups, p.group([]File{f}, n, fmt.Sprintf("1 file of %s is over %s", Size(f.Bytes), Size(p.Oversized()))))
+		case p.manyDeletes(f, full):
+			chosen = append(chosen, f)
+			if f.Bytes < p.Small() {
+				dirtySmall++
+			}
+		case f.Bytes < p.Small():
+			small = append(small, f)
+		}
+	}
+	heavy := len(chosen)
+	joined := p.smallOnes(small, dirtySmall, full, quiet, held)
+	chosen = append(chosen, joined...)
+	if len(chosen) == 0 {
+		return groups
+	}
+	slices.SortFunc(chosen, func(a, b File) int {
+		return cmp.Or(cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.Path, b.Path))
+	})
+	for _, part := range p.cut(chosen) {
+		var total int64
+		dirty := 0
+		for _, f := range part {
+			total += f.Bytes
+			if heavy > 0 && p.manyDeletes(f, full) {
+				dirty++
+			}
+		}
+		if len(part) == 1 && dirty == 0 {
+			held.lone++
+			continue
+		}
+		var why []string
+		if n := len(part) - dirty; n > 0 {
+			why = append(why, fmt.Sprintf("%s below %s", count(int64(n), "file"), Size(p.Small())))
+		}
+		if dirty > 0 {
+			why = append(why, fmt.Sprintf("%s with many deleted rows", count(int64(dirty), "file")))
+		}
+		groups = append(groups, p.group(part, 1, strings.Join(why, ", ")))
+	}
+	return groups
+}
+
+func (p Policy) manyDeletes(f File, full bool) bool {
+	return f.Deletes > 0 && (full || f.Deletes >= p.MaxDeletes || float64(f.Deleted) >= p.DeleteRatio*float64(f.Rows))
+}
+
+// smallOnes chooses the small files of a partition that are worth joining now;
+// others is how many small files are rewritten there in any case.
+func (p Policy) smallOnes(small []File, others int, full bool, quiet time.Duration, held *reasons) []File {
+	least, growth := p.MinFiles, p.Growth
+	switch {
+	case full:
+		least, growth = 2, math.Inf(1)
+	case p.Quiet > 0 && quiet >= longQuiet*p.Quiet:
+		least, growth = 2, math.Inf(1)
+	case quiet >= p.Quiet:
+		least, growth = 2, 8*p.Growth
+	}
+	held.most = max(held.most, len(small)+others)
+	if least = max(1, least-others); len(small) < least {
+		held.few += len(small)
+		return nil
+	}
+	slices.SortFunc(small, func(a, b File) int { return cmp.Compare(a.Bytes, b.Bytes) })
+	var sum int64
+	for i, f := range small {
+		if i > 0 && float64(f.Bytes) > growth*float64(sum) {
+			if i >= least {
+				held.large += len(small) - i
+				return small[:i]
+			}
+			// Too few below the gap to be worth a job on their own.
+			if len(small)-i < least {
+				held.few += len(small)
+				return nil
+			}
+		}
+		sum += f.Bytes
+	}
+	return small
+}
+
+// cut divides files, in their order, into runs of about the target size.
+// The last run is never a runt: the number of runs is chosen first.
+func (p Policy) cut(files []File) [][]File {
+	var total int64
+	for _, f := range files {
+		total += f.Bytes
+	}
+	n := max(1, int(math.Round(float64(total)/float64(p.Target))))
+	// Room for runs of unequal numbers of files.
+	n = max(n, (len(files)*10/9+p.MaxGroupFiles-1)/p.MaxGroupFiles)
+	var out [][]File
+	var done int64
+	start := 0
+	for i, f := range files {
+		done += f.Bytes
+		// The end of this run is where the next file would pass the mark by
+		// more than it falls short now.
+		mark := total / int64(n) * int64(len(out)+1)
+		next := int64(0)
+		if i+1 < len(files) {
+			next = files[i+1].Bytes
+		}
+		if i == len(files)-1 || len(out) < n-1 && done+next/2 >= mark || i+1-start >= p.MaxGroupFiles {
+			out = append(out, files[start:i+1])
+			start = i + 1
+		}
+	}
+	return out
+}
+
+func (p Policy) group(files []File, outputs int, reason string) Group {
+	g := Group{Tier: Fuse, SpecID: files[0].SpecID, Partition: files[0].Partition, Files: files, Outputs: max(outputs, 1), Reason: reason}
+	for _, f := range files {
+		g.Bytes += f.Bytes
+		g.Rows += f.Rows
+		if f.Deletes > 0 {
+			g.Tier = Rewrite
+		}
+	}
+	if !p.AllowFuse || g.Outputs > 1 || len(p.Sort) > 0 || p.FormatVersion > 2 {
+		g.Tier = Rewrite
+	}
+	return g
+}
+
+// reasons counts what was left alone, for WhyNot.
+type reasons struct {
+	few, large, lone, most int
+}
+
+func (r reasons) text(files, partitions int, p Policy) string {
+	switch {
+	case files == 0:
+		return "the table is empty"
+	case r.large > 0:
+		return fmt.Sprintf("%s left until smaller ones add up to 1/%g of them", count(int64(r.large), "file"), p.Growth)
+	case r.few > 0:
+		return fmt.Sprintf("%s in %s: joining needs %d in one partition, or 2 when it had no commit for %s; there are %d at most",
+			count(int64(r.few), "small file"), count(int64(partitions), "partition"), p.MinFiles, p.Quiet, r.most)
+	case r.lone > 0:
+		return fmt.Sprintf("%s near the target: joined with a neighbour it would be too large", count(int64(r.lone), "file"))
+	}
+	return "every other file has the right size and few deletes"
+}

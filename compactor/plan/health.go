@@ -1,0 +1,186 @@
+package plan
+
+import (
+	"maps"
+	"time"
+
+	"github.com/firnlake/firn/catalog"
+	"github.com/google/uuid"
+)
+
+// Health is what the planner knows of a table without looking at its files:
+// sums for each partition, kept up from the commit log. It is a plain value
+// that is stored as JSON.
+type Health struct {
+	Table uuid.UUID `json:"table"`
+	// Position in the commit log up to which Health is right.
+	Position   string                `json:"position"`
+	SnapshotID int64                 `json:"snapshot_id"`
+	Partitions map[string]*Partition `json:"partitions"`
+	Commits    int64                 `json:"commits"`
+}
+
+// Partition is the sums over the live files of one partition.
+type Partition struct {
+	SpecID  int                `json:"spec_id"`
+	Values  map[string]*string `json:"values,omitempty"`
+	Files   int64              `json:"files"`
+	Bytes   int64              `json:"bytes"`
+	Rows    int64              `json:"rows"`
+	Deletes int64              `json:"deletes,omitempty"`
+	// Sizes maps log2 of a file's size to the number of files.
+	Sizes map[int]int64 `json:"sizes"`
+	// Commits that added data here, and the time of the last one.
+	Commits int64     `json:"commits"`
+	Changed time.Time `json:"changed"`
+	// Since is when the partition first held more than one small file after it
+	// was last found in order.
+	Since time.Time `json:"since"`
+	// Settled is the number of small files that the last look at the files
+	// left alone; only more of them are a reason to look again.
+	Settled int64 `json:"settled,omitempty"`
+	// SettledDeletes is the same for delete files.
+	SettledDeletes int64 `json:"settled_deletes,omitempty"`
+	// Final: that look came when the partition had long been quiet, so that
+	// time alone is no reason to look again.
+	Final bool `json:"final,omitempty"`
+}
+
+// NewHealth is the health of a table without files.
+func NewHealth(table uuid.UUID) *Health {
+	return &Health{Table: table, Partitions: map[string]*Partition{}}
+}
+
+// Clone is a copy that shares nothing.
+func (h *Health) Clone() *Health {
+	c := *h
+	c.Partitions = make(map[string]*Partition, len(h.Partitions))
+	for k, p := range h.Partitions {
+		q := *p
+		q.Sizes = maps.Clone(p.Sizes)
+		c.Partitions[k] = &q
+	}
+	return &c
+}
+
+func (h *Health) at(specID int, values map[string]*string) *Partition {
+	k := Key(specID, values)
+	p := h.Partitions[k]
+	if p == nil {
+		p = &Partition{SpecID: specID, Values: values, Sizes: map[int]int64{}}
+		h.Partitions[k] = p
+	}
+	return p
+}
+
+// Apply brings the health up to a commit. It says false when the event does
+// not follow on what the health knows (a rollback, a moved branch): then the
+// health must be counted again from the files.
+func (h *Health) Apply(e catalog.Event) bool {
+	if e.Position <= h.Position {
+		return true // known already
+	}
+	h.Position = e.Position
+	if e.SnapshotID == 0 || e.SnapshotID == h.SnapshotID {
+		return true
+	}
+	if e.ParentID != h.SnapshotID {
+		return false
+	}
+	h.SnapshotID = e.SnapshotID
+	own := e.Operation == "replace"
+	if !own {
+		h.Commits++
+	}
+	for _, d := range e.Partitions {
+		p := h.at(d.SpecID, d.Partition)
+		p.Files += d.AddedFiles - d.RemovedFiles
+		p.Bytes += d.AddedBytes - d.RemovedBytes
+		p.Rows += d.AddedRows - d.RemovedRows
+		p.Deletes += d.AddedDeletes - d.RemovedDeletes
+		for size, n := range d.Sizes {
+			if p.Sizes[size] += n; p.Sizes[size] == 0 {
+				delete(p.Sizes, size)
+			}
+		}
+		if !own {
+			p.Commits++
+			p.Changed = e.At
+			p.Final = false
+			if p.Since.IsZero() {
+				p.Since = e.At
+			}
+		}
+		if p.Files == 0 && p.Deletes == 0 {
+			delete(h.Partitions, Key(d.SpecID, d.Partition))
+		}
+		if p.Files < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Add counts one live file; for a health that is built from manifests.
+func (h *Health) Add(specID int, values map[string]*string, bytes, rows int64, deletes bool, at time.Time) {
+	p := h.at(specID, values)
+	p.Changed = at
+	p.Since = at
+	if deletes {
+		p.Deletes++
+		return
+	}
+	p.Files++
+	p.Bytes += bytes
+	p.Rows += rows
+	p.Sizes[Log2(bytes)]++
+}
+
+// Settle records that the files of the table were looked at and that what is
+// left needs no work now. Partitions that changed since looked stay as they are.
+func (h *Health) Settle(p Policy, looked time.Time) {
+	for _, q := range h.Partitions {
+		if !q.Changed.After(looked) {
+			q.Settled, q.SettledDeletes = q.small(p), q.Deletes
+			q.Final = looked.Sub(q.Changed) >= longQuiet*p.Quiet
+			q.Since = time.Time{}
+		}
+	}
+}
+
+// longQuiet times Policy.Quiet without a commit, and a partition is joined
+// whatever it costs: it will not happen again soon.
+const longQuiet = 10
+
+// Log2 is the size class of a file.
+func Log2(n int64) (class int) {
+	for ; n > 1; n >>= 1 {
+		class++
+	}
+	return class
+}
+
+// small counts small files by size class: a class counts where its middle is
+// below the limit.
+func (q *Partition) small(p Policy) (n int64) {
+	for class, files := range q.Sizes {
+		if class < 62 && int64(3)<<class/2 <= p.Small() {
+			n += files
+		}
+	}
+	return n
+}
+
+func (q *Partition) oversized(p Policy) (n int64) {
+	for class, files := range q.Sizes {
+		if class >= 62 || int64(1)<<class >= p.Oversized() {
+			n += files
+		}
+	}
+	return n
+}
+
+// excess is how many files the partition has beyond what its bytes need.
+func (q *Partition) excess(p Policy) int64 {
+	return max(0, q.Files-max(1, (q.Bytes+p.Target-1)/p.Target))
+}

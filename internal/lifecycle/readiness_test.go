@@ -1,0 +1,68 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestReadyz(t *testing.T) {
+	r := NewReadiness()
+	bucketErr := error(nil)
+	r.Add("bucket", func(context.Context) error { return bucketErr })
+	r.Add("store", func(context.Context) error { return nil })
+	get := func(url string) (int, string) {
+		w := httptest.NewRecorder()
+		r.ServeReady(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, url, nil))
+		return w.Code, w.Body.String()
+	}
+	expect := func(code int, verbose ...string) {
+		t.Helper()
+		if got, _ := get("/readyz"); got != code {
+			t.Errorf("/readyz %d, want %d", got, code)
+		}
+		got, text := get("/readyz?verbose")
+		if got != code {
+			t.Errorf("/readyz?verbose %d, want %d", got, code)
+		}
+		for _, want := range verbose {
+			if !strings.Contains(text, want) {
+				t.Errorf("verbose lacks %q:\n%s", want, text)
+			}
+		}
+	}
+	expect(503, "[-] process: starting", "[+] bucket: ok")
+	r.set(stateReady)
+	expect(200, "[+] process: ready", "[+] store: ok")
+	bucketErr = errors.New("connection refused\nsecond line")
+	expect(503, "[-] bucket: connection refused; second line", "[+] store: ok")
+	bucketErr = nil
+	r.set(stateStopping)
+	expect(503, "[-] process: stopping")
+
+	w := httptest.NewRecorder()
+	ServeLive(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/livez", nil))
+	if w.Code != 200 {
+		t.Errorf("/livez %d while stopping", w.Code)
+	}
+}
+
+func TestAHangingCheckIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := NewReadiness()
+		r.set(stateReady)
+		r.Add("slow", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		began := time.Now()
+		if _, err := r.Check(t.Context()); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "slow") {
+			t.Error(err)
+		}
+		if took := time.Since(began); took != checkTimeout {
+			t.Error(took)
+		}
+	})
+}

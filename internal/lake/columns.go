@@ -1,0 +1,200 @@
+package lake
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/firnlake/firn/internal/duck"
+)
+
+// Field ids that the specification reserves for row lineage.
+const (
+	rowIDField       = 2147483540
+	lastUpdatedField = 2147483539
+)
+
+// column is a top-level column of a relation. Inside, columns go by field id
+// (f7), so that names of the table cannot meet names of DuckDB.
+type column struct {
+	id    int
+	name  string
+	typ   string // DuckDB's
+	deflt string // as text, "" for NULL
+}
+
+func (c column) inner() string { return fmt.Sprintf("f%d", c.id) }
+
+// newColumn maps a field, or says why it cannot be read.
+func newColumn(f iceberg.NestedField) (column, error) {
+	typ, err := duckType(f.Type)
+	if err != nil {
+		return column{}, fmt.Errorf("column %s: %w", f.Name, err)
+	}
+	c := column{id: f.ID, name: f.Name, typ: typ}
+	if f.InitialDefault != nil {
+		if c.deflt, err = defaultText(f.InitialDefault); err != nil {
+			return column{}, fmt.Errorf("column %s: %w", f.Name, err)
+		}
+	}
+	return c, nil
+}
+
+// duckType is the type that carries an Iceberg type's values unchanged.
+func duckType(t iceberg.Type) (string, error) {
+	switch t := t.(type) {
+	case iceberg.BooleanType:
+		return "BOOLEAN", nil
+	case iceberg.Int32Type:
+		return "INTEGER", nil
+	case iceberg.Int64Type:
+		return "BIGINT", nil
+	case iceberg.Float32Type:
+		return "FLOAT", nil
+	case iceberg.Float64Type:
+		return "DOUBLE", nil
+	case iceberg.DecimalType:
+		return fmt.Sprintf("DECIMAL(%d,%d)", t.Precision(), t.Scale()), nil
+	case iceberg.DateType:
+		return "DATE", nil
+	case iceberg.TimeType:
+		return "TIME", nil
+	case iceberg.TimestampType:
+		return "TIMESTAMP", nil
+	case iceberg.TimestampTzType:
+		return "TIMESTAMPTZ", nil
+	case iceberg.TimestampNsType:
+		return "TIMESTAMP_NS", nil
+	case iceberg.StringType:
+		return "VARCHAR", nil
+	case iceberg.UUIDType:
+		return "UUID", nil
+	case iceberg.BinaryType, iceberg.FixedType:
+		return "BLOB", nil
+	case iceberg.UnknownType:
+		return "INTEGER", nil // always NULL
+	case *iceberg.StructType:
+		parts := make([]string, len(t.FieldList))
+		for i, f := range t.FieldList {
+			typ, err := duckType(f.Type)
+			if err != nil {
+				return "", fmt.Errorf("%s: %w", f.Name, err)
+			}
+			parts[i] = duck.QuoteName(f.Name) + " " + typ
+		}
+		if len(parts) == 0 {
+			return "", fmt.Errorf("%w: DuckDB has no struct without fields", ErrUnsupported)
+		}
+		return "STRUCT(" + strings.Join(parts, ", ") + ")", nil
+	case *iceberg.ListType:
+		typ, err := duckType(t.Element)
+		return typ + "[]", err
+	case *iceberg.MapType:
+		k, err := duckType(t.KeyType)
+		if err != nil {
+			return "", err
+		}
+		v, err := duckType(t.ValueType)
+		return "MAP(" + k + ", " + v + ")", err
+	}
+	return "", fmt.Errorf("%w: DuckDB does not carry the type %s unchanged", ErrUnsupported, t)
+}
+
+// defaultText is a default value as DuckDB casts it from text.
+func defaultText(v any) (string, error) {
+	switch v := v.(type) {
+	case bool, int, int32, int64, float32, float64, string:
+		return fmt.Sprint(v), nil
+	case iceberg.Date:
+		return v.ToTime().UTC().Format("2006-01-02"), nil
+	case iceberg.Timestamp:
+		return v.ToTime().UTC().Format("2006-01-02 15:04:05.999999"), nil
+	case iceberg.Decimal:
+		return v.Val.ToString(int32(v.Scale)), nil
+	case []byte:
+		var b strings.Builder
+		for _, c := range v {
+			b.WriteString(`\x` + hex.EncodeToString([]byte{c}))
+		}
+		return b.String(), nil
+	case fmt.Stringer:
+		return v.String(), nil
+	}
+	return "", fmt.Errorf("%w: default value %v", ErrUnsupported, v)
+}
+
+// fileShape is how a group of data files names its columns: by field id, or,
+// where a file was imported without ids, by the names of the table's mapping.
+// nested replaces the type of columns whose inner names differ from the
+// table's present ones.
+type fileShape struct {
+	names  map[int]string // by field id; nil: files have field ids
+	nested map[int]*iceberg.StructType
+}
+
+// readParquet is the table function over files, with inner names.
+func readParquet(paths []string, cols []column, names map[int]string) string {
+	var b strings.Builder
+	b.WriteString("read_parquet(" + duck.QuoteList(paths) + ", hive_partitioning=false, schema=>MAP{")
+	for i, c := range cols {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		key := fmt.Sprint(c.id)
+		if names != nil {
+			name, ok := names[c.id]
+			if !ok {
+				name = "\x00" // no file has it
+			}
+			key = duck.Quote(name)
+		}
+		deflt := "NULL::VARCHAR"
+		if c.deflt != "" {
+			deflt = duck.Quote(c.deflt)
+		}
+		fmt.Fprintf(&b, "%s: {name: %s, type: %s, default_value: %s}", key, duck.Quote(c.inner()), duck.Quote(c.typ), deflt)
+	}
+	b.WriteString("})")
+	return b.String()
+}
+
+// fieldByID finds a top-level field in the schema of a scan or, for equality
+// deletes over columns that were dropped since, in an older one.
+func (s *Scan) fieldByID(id int) (iceberg.NestedField, bool) {
+	for _, f := range s.Schema.Fields() {
+		if f.ID == id {
+			return f, true
+		}
+	}
+	if s.meta != nil {
+		for _, schema := range s.meta.Schemas() {
+			for _, f := range schema.Fields() {
+				if f.ID == id {
+					return f, true
+				}
+			}
+		}
+	}
+	return iceberg.NestedField{}, false
+}
+
+// nameMapping answers the names that stand for field ids in files without
+// ids; nil if the table has none.
+func nameMapping(meta table.Metadata) (map[int][]string, error) {
+	if meta == nil {
+		return nil, nil
+	}
+	nm := meta.NameMapping()
+	if nm == nil {
+		return nil, nil
+	}
+	out := map[int][]string{}
+	for _, f := range nm {
+		if f.FieldID != nil {
+			out[*f.FieldID] = f.Names
+		}
+	}
+	return out, nil
+}

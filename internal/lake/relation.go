@@ -1,0 +1,333 @@
+package lake
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/apache/iceberg-go"
+	"github.com/firnlake/firn/internal/duck"
+)
+
+// Relation makes the scan's files local and answers a SELECT over them.
+//
+// Files are read in groups: those without deletes plainly; those with position
+// deletes or deletion vectors with an anti-join over (file, position); those
+// with equality deletes with an anti-join over the columns, younger deletes
+// only. All groups read their columns by field id.
+func (l *Lake) Relation(ctx context.Context, scan *Scan, o RelationOptions) (_ *Relation, err error) {
+	b := &relationBuilder{lake: l, scan: scan, opts: o, scopes: map[string]int32{}}
+	defer func() {
+		if err != nil {
+			b.release()
+		}
+	}()
+	if err := b.columns(); err != nil {
+		return nil, fmt.Errorf("read table: %w", err)
+	}
+	if len(scan.Files) == 0 {
+		return b.empty(), nil
+	}
+	if err := b.group(ctx); err != nil {
+		return nil, fmt.Errorf("read table: %w", err)
+	}
+	sql, err := b.sql(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read table: %w", err)
+	}
+	slices.Sort(b.paths)
+	return &Relation{SQL: sql, Paths: slices.Compact(b.paths), Release: sync.OnceFunc(b.release)}, nil
+}
+
+// relationBuilder holds what one relation needs while it is made.
+type relationBuilder struct {
+	lake *Lake
+	scan *Scan
+	opts RelationOptions
+
+	fields []iceberg.NestedField // selected
+	cols   []column              // of fields, same order
+	groups []*fileGroup
+	scopes map[string]int32 // partition -> number, for equality deletes
+
+	paths    []string
+	releases []func()
+}
+
+// fileGroup are data files that are read by one read_parquet.
+type fileGroup struct {
+	files     []File
+	paths     []string
+	written   fileColumns
+	positions bool
+	equality  [][]int // sets of field ids
+}
+
+func (b *relationBuilder) release() {
+	for _, f := range b.releases {
+		f()
+	}
+	b.releases = nil
+}
+
+func (b *relationBuilder) columns() error {
+	all := b.scan.Schema.Fields()
+	if b.opts.Columns == nil {
+		b.fields = all
+	} else {
+		for _, name := range b.opts.Columns {
+			i := slices.IndexFunc(all, func(f iceberg.NestedField) bool { return f.Name == name })
+			if i < 0 {
+				return fmt.Errorf("there is no column %q; the table has %s", name, fieldNames(all))
+			}
+			b.fields = append(b.fields, all[i])
+		}
+	}
+	for _, f := range b.fields {
+		c, err := newColumn(f)
+		if err != nil {
+			return err
+		}
+		b.cols = append(b.cols, c)
+	}
+	return nil
+}
+
+func fieldNames(fields []iceberg.NestedField) string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// empty is the relation of a scan without files: its columns and no row.
+func (b *relationBuilder) empty() *Relation {
+	var list []string
+	for _, c := range b.cols {
+		list = append(list, "NULL::"+c.typ+" AS "+duck.QuoteName(c.name))
+	}
+	if b.opts.WithFile {
+		list = append(list, "NULL::VARCHAR AS _file", "NULL::BIGINT AS _pos")
+	}
+	if b.opts.WithSequence {
+		list = append(list, "NULL::BIGINT AS _seq")
+	}
+	if b.opts.WithRowID {
+		list = append(list, "NULL::BIGINT AS _row_id", "NULL::BIGINT AS _last_updated_sequence_number")
+	}
+	if len(list) == 0 {
+		list = []string{"NULL"}
+	}
+	return &Relation{SQL: "(SELECT " + strings.Join(list, ", ") + " WHERE false)", Release: func() {}}
+}
+
+// group makes the files local and sorts them into groups.
+func (b *relationBuilder) group(ctx context.Context) error {
+	files := b.scan.Files
+	locations := make([]string, len(files))
+	for i, f := range files {
+		if !strings.EqualFold(string(f.Data.FileFormat()), "parquet") {
+			return fmt.Errorf("%w: %s is %s; only Parquet is read", ErrUnsupported, f.Data.FilePath(), f.Data.FileFormat())
+		}
+		locations[i] = f.Data.FilePath()
+	}
+	paths, err := b.local(ctx, locations)
+	if err != nil {
+		return err
+	}
+	mapping, err := nameMapping(b.scan.meta)
+	if err != nil {
+		return err
+	}
+	footers := mapping != nil
+	if b.scan.meta != nil && !footers {
+		schemas := b.scan.meta.Schemas()
+		footers = slices.ContainsFunc(b.fields, func(f iceberg.NestedField) bool { return renamedInside(f, schemas) })
+	}
+	byKey := map[string]*fileGroup{}
+	for i, f := range files {
+		g := fileGroup{written: fileColumns{ids: true}}
+		if footers {
+			if g.written, err = readFooter(paths[i], b.fields); err != nil {
+				return fmt.Errorf("%s: %w", f.Data.FilePath(), err)
+			}
+		}
+		for _, d := range f.Deletes {
+			if d.Data.ContentType() != iceberg.EntryContentEqDeletes {
+				g.positions = true
+				continue
+			}
+			ids := slices.Sorted(slices.Values(d.Data.EqualityFieldIDs()))
+			if !slices.ContainsFunc(g.equality, func(have []int) bool { return slices.Equal(have, ids) }) {
+				g.equality = append(g.equality, ids)
+			}
+		}
+		slices.SortFunc(g.equality, slices.Compare)
+		key := fmt.Sprint(g.positions, g.equality, g.written.key(b.cols))
+		have := byKey[key]
+		if have == nil {
+			have = &g
+			byKey[key] = have
+			b.groups = append(b.groups, have)
+		}
+		have.files = append(have.files, f)
+		have.paths = append(have.paths, paths[i])
+	}
+	return nil
+}
+
+// local answers the paths of locations on this machine, and keeps them there
+// until the relation is released.
+func (b *relationBuilder) local(ctx context.Context, locations []string) ([]string, error) {
+	paths, release, err := b.lake.local(ctx, locations)
+	if err != nil {
+		return nil, err
+	}
+	b.releases = append(b.releases, release)
+	b.paths = append(b.paths, paths...)
+	return paths, nil
+}
+
+// sql joins the groups.
+func (b *relationBuilder) sql(ctx context.Context) (string, error) {
+	parts := make([]string, len(b.groups))
+	for i, g := range b.groups {
+		part, err := b.groupSQL(ctx, i, g)
+		if err != nil {
+			return "", err
+		}
+		parts[i] = part
+	}
+	return "(" + strings.Join(parts, " UNION ALL ") + ")", nil
+}
+
+// groupSQL is the SELECT over one group. Inside, columns are f<id>, and _i, _p
+// are file number and position.
+func (b *relationBuilder) groupSQL(ctx context.Context, n int, g *fileGroup) (string, error) {
+	read := slices.Clone(b.cols)
+	for _, ids := range g.equality {
+		for _, id := range ids {
+			if slices.ContainsFunc(read, func(c column) bool { return c.id == id }) {
+				continue
+			}
+			f, ok := b.scan.fieldByID(id)
+			if !ok {
+				return "", fmt.Errorf("%w: an equality delete names the unknown field %d", ErrUnsupported, id)
+			}
+			c, err := newColumn(f)
+			if err != nil {
+				return "", err
+			}
+			read = append(read, c)
+		}
+	}
+	if b.opts.WithRowID {
+		read = append(read, column{id: rowIDField, typ: "BIGINT"}, column{id: lastUpdatedField, typ: "BIGINT"})
+	}
+	names, err := b.namesOf(g)
+	if err != nil {
+		return "", err
+	}
+
+	// What the file gives.
+	inner := make([]string, 0, len(read)+2)
+	source := slices.Clone(read)
+	for i, c := range read {
+		expr := c.inner()
+		if from, ok := g.written.nested[c.id]; ok {
+			to, _ := b.scan.fieldByID(c.id)
+			if source[i].typ, err = duckType(from); err != nil {
+				return "", err
+			}
+			if expr, err = convert(c.inner(), from, to.Type, 0); err != nil {
+				return "", err
+			}
+		}
+		inner = append(inner, expr+" AS "+c.inner())
+	}
+	details := b.opts.WithFile || b.opts.WithSequence || b.opts.WithRowID || len(g.equality) > 0
+	if details || g.positions {
+		inner = append(inner, "file_index AS _i", "file_row_number AS _p")
+	}
+	if len(inner) == 0 {
+		inner = []string{"1 AS _none"}
+	}
+	if len(source) == 0 {
+		// read_parquet wants a column; one that no file has costs nothing.
+		source = []column{{id: 0, typ: "BOOLEAN"}}
+	}
+	from := "(SELECT " + strings.Join(inner, ", ") + " FROM " + readParquet(g.paths, source, names) + ") t"
+
+	if g.positions {
+		deleted, err := b.positions(ctx, n, g)
+		if err != nil {
+			return "", err
+		}
+		from += " ANTI JOIN " + deleted + " d ON d.i = t._i AND d.p = t._p"
+	}
+	if details {
+		path, err := b.details(n, g)
+		if err != nil {
+			return "", err
+		}
+		from = "(SELECT t.*, m.loc, m.seq, m.first_row_id, m.scope FROM " + from +
+			" JOIN read_parquet(" + duck.Quote(path) + ", hive_partitioning=false) m ON m.i = t._i) t"
+	}
+	for k, ids := range g.equality {
+		deleted, err := b.equality(ctx, n, k, g, ids)
+		if err != nil {
+			return "", err
+		}
+		on := make([]string, 0, len(ids)+2)
+		for _, id := range ids {
+			on = append(on, fmt.Sprintf("t.f%d IS NOT DISTINCT FROM e%d.f%d", id, k, id))
+		}
+		on = append(on, fmt.Sprintf("e%d.seq > t.seq", k), fmt.Sprintf("(e%d.scope = -1 OR e%d.scope = t.scope)", k, k))
+		from += fmt.Sprintf(" ANTI JOIN %s e%d ON %s", deleted, k, strings.Join(on, " AND "))
+	}
+	return "SELECT " + b.outputs() + " FROM " + from, nil
+}
+
+// outputs are the columns of the relation, made of inner ones.
+func (b *relationBuilder) outputs() string {
+	var list []string
+	for _, c := range b.cols {
+		list = append(list, "t."+c.inner()+" AS "+duck.QuoteName(c.name))
+	}
+	if b.opts.WithFile {
+		list = append(list, "t.loc AS _file", "t._p AS _pos")
+	}
+	if b.opts.WithSequence {
+		list = append(list, "t.seq AS _seq")
+	}
+	if b.opts.WithRowID {
+		list = append(list,
+			fmt.Sprintf("coalesce(t.f%d, t.first_row_id + t._p) AS _row_id", rowIDField),
+			fmt.Sprintf("CASE WHEN t.first_row_id IS NULL AND t.f%d IS NULL THEN NULL ELSE coalesce(t.f%d, t.seq) END AS _last_updated_sequence_number", rowIDField, lastUpdatedField))
+	}
+	if len(list) == 0 {
+		list = []string{"1 AS _none"}
+	}
+	return strings.Join(list, ", ")
+}
+
+// namesOf answers the names of columns in files without field ids.
+func (b *relationBuilder) namesOf(g *fileGroup) (map[int]string, error) {
+	if g.written.ids {
+		return nil, nil
+	}
+	mapping, err := nameMapping(b.scan.meta)
+	if err != nil {
+		return nil, err
+	}
+	names := map[int]string{}
+	for id, list := range mapping {
+		if len(list) > 0 {
+			names[id] = list[0]
+		}
+	}
+	return names, nil
+}

@@ -17,6 +17,7 @@ import (
 // DevCredentials reach the development object store. They are static keys of a
 // store on this machine and are sent to whoever loads a table.
 type DevCredentials struct {
+	// Endpoint is host:port for plain HTTP, or an address with its scheme.
 	Endpoint, Region     string
 	AccessKey, SecretKey string
 }
@@ -29,8 +30,12 @@ func (c *DevCredentials) config() map[string]string {
 	if region == "" {
 		region = "us-east-1"
 	}
+	endpoint := c.Endpoint
+	if !strings.Contains(endpoint, "://") {
+		endpoint = "http://" + endpoint
+	}
 	return map[string]string{
-		"s3.endpoint":          c.Endpoint,
+		"s3.endpoint":          endpoint,
 		"s3.access-key-id":     c.AccessKey,
 		"s3.secret-access-key": c.SecretKey,
 		"s3.path-style-access": "true",

@@ -44,11 +44,11 @@ func (s *Server) listNamespaces(w http.ResponseWriter, r *request) error {
 	return writeJSON(w, r.Request, struct {
 		Namespaces []catalog.Namespace `json:"namespaces"`
 		Next       *string             `json:"next-page-token"`
-	}{list, token(next)})
+	}{list, pageToken(next)})
 }
 
-// token is null for the last page.
-func token(next string) *string {
+// pageToken is null for the last page.
+func pageToken(next string) *string {
 	if next == "" {
 		return nil
 	}

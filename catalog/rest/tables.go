@@ -35,7 +35,7 @@ func listIdents(w http.ResponseWriter, r *request, all []catalog.Ident) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r.Request, listAnswer{identifiers(list), token(next)})
+	return writeJSON(w, r.Request, listAnswer{identifiers(list), pageToken(next)})
 }
 
 // createTableBody leaves source ids unbound: they are placeholders of the schema

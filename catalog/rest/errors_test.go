@@ -1,0 +1,133 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/firnlake/firn/catalog"
+)
+
+// TestEverySentinelHasARule reads the catalog's source, so that a new error
+// cannot be forgotten here.
+func TestEverySentinelHasARule(t *testing.T) {
+	files, err := parser.ParseDir(token.NewFileSet(), "..", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
+	require.NoError(t, err)
+	var sentinels []string
+	for _, file := range files["catalog"].Files {
+		for _, decl := range file.Decls {
+			gen, ok := decl.(*ast.GenDecl)
+			if !ok || gen.Tok != token.VAR {
+				continue
+			}
+			for _, spec := range gen.Specs {
+				for _, name := range spec.(*ast.ValueSpec).Names {
+					if strings.HasPrefix(name.Name, "Err") {
+						sentinels = append(sentinels, name.Name)
+					}
+				}
+			}
+		}
+	}
+	require.Greater(t, len(sentinels), 8, "the source was read")
+	source, err := parser.ParseFile(token.NewFileSet(), "errors.go", nil, 0)
+	require.NoError(t, err)
+	ruled := map[string]bool{}
+	ast.Inspect(source, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			ruled[sel.Sel.Name] = true
+		}
+		return true
+	})
+	for _, name := range sentinels {
+		assert.True(t, ruled[name], "catalog.%s has no rule in errors.go", name)
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	conflict := &catalog.RequirementError{Ident: catalog.Ident{Namespace: catalog.Namespace{"a"}, Name: "t"}, Reason: "main moved"}
+	for _, c := range []struct {
+		err    error
+		status int
+		kind   string
+	}{
+		{catalog.ErrNoSuchNamespace, 404, "NoSuchNamespaceException"},
+		{catalog.ErrNoSuchTable, 404, "NoSuchTableException"},
+		{catalog.ErrNoSuchView, 404, "NoSuchViewException"},
+		{catalog.ErrAlreadyExists, 409, "AlreadyExistsException"},
+		{catalog.ErrNamespaceNotEmpty, 409, "NamespaceNotEmptyException"},
+		{catalog.ErrInvalid, 400, "BadRequestException"},
+		{conflict, 409, "CommitFailedException"},
+		{catalog.ErrCommitConflict, 409, "CommitFailedException"},
+		{catalog.ErrUnknownOutcome, 500, "CommitStateUnknownException"},
+		{catalog.ErrIdempotencyMismatch, 422, "UnprocessableEntityException"},
+		{catalog.ErrStoreReadOnly, 429, "SlowDownException"},
+		{catalog.ErrStoreFailed, 500, "CommitStateUnknownException"},
+		{catalog.ErrClosed, 429, "SlowDownException"},
+		{context.Canceled, 500, "CommitStateUnknownException"},
+		{context.DeadlineExceeded, 504, "CommitStateUnknownException"},
+		{&tooLargeError{10}, 413, "RequestTooLargeException"},
+		{&methodError{[]string{"GET"}}, 405, "UnsupportedOperationException"},
+		{badRequest("no"), 400, "BadRequestException"},
+		{errNoRoute, 404, "NotFoundException"},
+		{errNoWarehouse, 404, "NoSuchWarehouseException"},
+		{errors.New("disk sda1 at /var/lib: secret"), 500, "InternalServerError"},
+	} {
+		model, _ := answer(fmt.Errorf("load table a.t: %w", c.err))
+		assert.Equal(t, c.status, model.Code, c.err)
+		assert.Equal(t, c.kind, model.Type, c.err)
+		if c.status >= http.StatusInternalServerError {
+			assert.NotContains(t, model.Message, "sda1")
+			assert.NotContains(t, model.Message, "load table")
+		}
+	}
+}
+
+// A conflict inside of an unknown outcome stays unknown: the client must not clean up.
+func TestUnknownWins(t *testing.T) {
+	model, internal := answer(fmt.Errorf("%w after %w", catalog.ErrUnknownOutcome, catalog.ErrCommitConflict))
+	assert.Equal(t, 500, model.Code)
+	assert.True(t, internal)
+}
+
+func TestMessagesCarryNoControlCharacters(t *testing.T) {
+	model, _ := answer(fmt.Errorf("%w: \x1b[31mname\n", catalog.ErrInvalid))
+	assert.NotContains(t, model.Message, "\x1b")
+	assert.NotContains(t, model.Message, "\n")
+}
+
+func TestSelectRefs(t *testing.T) {
+	meta := `{"format-version":2,"current-snapshot-id":3,"future-field":{"x":1},"snapshots":[{"snapshot-id":1,"unknown":true},{"snapshot-id":2},{"snapshot-id":3}],"refs":{"main":{"snapshot-id":3,"type":"branch"},"old":{"snapshot-id":1,"type":"tag"}}}`
+	got, err := selectRefs([]byte(meta))
+	require.NoError(t, err)
+	assert.JSONEq(t, strings.Replace(meta, `{"snapshot-id":2},`, "", 1), string(got))
+
+	empty := `{"format-version":2,"current-snapshot-id":null}`
+	got, err = selectRefs([]byte(empty))
+	require.NoError(t, err)
+	assert.Equal(t, empty, string(got))
+}
+
+func TestETag(t *testing.T) {
+	plain, err := newLoader(Config{})
+	require.NoError(t, err)
+	dev, err := newLoader(Config{DevCredentials: &DevCredentials{Endpoint: "127.0.0.1:1"}})
+	require.NoError(t, err)
+	all := plain.etag("s3://b/x.json", allSnapshots)
+	assert.NotEqual(t, all, plain.etag("s3://b/x.json", refSnapshots), "another body")
+	assert.NotEqual(t, all, plain.etag("s3://b/y.json", allSnapshots), "another version")
+	assert.NotEqual(t, all, dev.etag("s3://b/x.json", allSnapshots), "another config")
+	for header, want := range map[string]bool{all: true, "W/" + all: true, `"x", ` + all: true, "*": true, `"x"`: false, "": false, all[:5]: false} {
+		assert.Equal(t, want, etagMatches(header, all), header)
+	}
+}

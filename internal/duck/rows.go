@@ -37,7 +37,7 @@ func (p *Pool) ExecStats(ctx context.Context, job Job) ([]map[string]any, Stats,
 		for i := range int(rec.NumRows()) {
 			row := make(map[string]any, rec.NumCols())
 			for c, f := range rec.Schema().Fields() {
-				row[f.Name] = goValue(rec.Column(c), i)
+				row[f.Name] = GoValue(rec.Column(c), i)
 			}
 			rows = append(rows, row)
 		}
@@ -64,8 +64,8 @@ func (p *Pool) Describe(ctx context.Context, job Job) ([]Column, error) {
 	for res.Next() {
 		rec := res.RecordBatch()
 		for i := range int(rec.NumRows()) {
-			name, _ := goValue(rec.Column(0), i).(string)
-			typ, _ := goValue(rec.Column(1), i).(string)
+			name, _ := GoValue(rec.Column(0), i).(string)
+			typ, _ := GoValue(rec.Column(1), i).(string)
 			cols = append(cols, Column{Name: name, Type: typ})
 		}
 	}
@@ -92,7 +92,8 @@ func (p *Pool) Explain(ctx context.Context, job Job, analyze bool) (string, erro
 	return text, nil
 }
 
-func goValue(col arrow.Array, i int) any {
+// GoValue is the value of a row as Exec gives it.
+func GoValue(col arrow.Array, i int) any {
 	if col.IsNull(i) {
 		return nil
 	}
@@ -145,21 +146,21 @@ func goValue(col arrow.Array, i int) any {
 	case *array.Struct:
 		m := map[string]any{}
 		for f, field := range c.DataType().(*arrow.StructType).Fields() {
-			m[field.Name] = goValue(c.Field(f), i)
+			m[field.Name] = GoValue(c.Field(f), i)
 		}
 		return m
 	case *array.Map:
 		from, to := c.ValueOffsets(i)
 		m := make([]any, 0, to-from)
 		for j := from; j < to; j++ {
-			m = append(m, map[string]any{"key": goValue(c.Keys(), int(j)), "value": goValue(c.Items(), int(j))})
+			m = append(m, map[string]any{"key": GoValue(c.Keys(), int(j)), "value": GoValue(c.Items(), int(j))})
 		}
 		return m
 	case array.ListLike:
 		from, to := c.ValueOffsets(i)
 		list := make([]any, 0, to-from)
 		for j := from; j < to; j++ {
-			list = append(list, goValue(c.ListValues(), int(j)))
+			list = append(list, GoValue(c.ListValues(), int(j)))
 		}
 		return list
 	default:

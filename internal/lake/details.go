@@ -136,13 +136,13 @@ func (b *relationBuilder) positions(ctx context.Context, n int, g *fileGroup) (s
 			}
 			fs := b.lake.bucket.FileIO()
 			is, ps := rb.Field(0).(*array.Uint64Builder), rb.Field(1).(*array.Int64Builder)
-			for part := range slices.Chunk(vectors, 64) {
+			byPuffin := map[string][]iceberg.DataFile{} // one Puffin file holds many vectors
+			for _, d := range vectors {
+				byPuffin[d.Data.FilePath()] = append(byPuffin[d.Data.FilePath()], d.Data)
+			}
+			for _, files := range byPuffin {
 				if err := ctx.Err(); err != nil {
 					return err
-				}
-				files := make([]iceberg.DataFile, len(part))
-				for i, d := range part {
-					files[i] = d.Data
 				}
 				maps, err := dv.ReadDVs(fs, files)
 				if err != nil {

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/parquet/file"
@@ -11,14 +12,17 @@ import (
 )
 
 // DuckDB finds top-level columns by field id, but the fields inside a struct by
-// name. That is the same as long as no inner field was ever renamed and no
-// inner name given to another field. Where one was, and where files were
+// name. That is the same as long as no inner field was ever renamed, no inner
+// name given to another field, and no inner name has characters that Iceberg's
+// writers escape ("x y" is written as x_x20y). Otherwise, and where files were
 // imported without field ids, the footers tell what each file calls them: files
 // are grouped by that, and a struct is rebuilt by field id.
 
-// renamedInside says whether a nested column had other names, or names for
-// other fields, in any schema of the table.
-func renamedInside(f iceberg.NestedField, schemas []*iceberg.Schema) bool {
+var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// namesDiffer says whether files may call the insides of a nested column by
+// other names than the schema, or other fields by the same.
+func namesDiffer(f iceberg.NestedField, schemas []*iceberg.Schema) bool {
 	if _, ok := f.Type.(iceberg.NestedType); !ok {
 		return false
 	}
@@ -26,6 +30,9 @@ func renamedInside(f iceberg.NestedField, schemas []*iceberg.Schema) bool {
 	innerNames(f.Type, "", names)
 	for id, path := range names {
 		ids[path] = id
+		if !plainName.MatchString(path[strings.LastIndexByte(path, 0)+1:]) {
+			return true
+		}
 	}
 	for _, s := range schemas {
 		for _, old := range s.Fields() {

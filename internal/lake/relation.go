@@ -145,7 +145,7 @@ func (b *relationBuilder) group(ctx context.Context) error {
 	footers := mapping != nil
 	if b.scan.meta != nil && !footers {
 		schemas := b.scan.meta.Schemas()
-		footers = slices.ContainsFunc(b.fields, func(f iceberg.NestedField) bool { return renamedInside(f, schemas) })
+		footers = slices.ContainsFunc(b.fields, func(f iceberg.NestedField) bool { return namesDiffer(f, schemas) })
 	}
 	byKey := map[string]*fileGroup{}
 	for i, f := range files {

@@ -102,6 +102,16 @@ func certain(err error) bool {
 	return false
 }
 
+// refusesKey reports that the store does not accept our access key.
+func refusesKey(err error) bool {
+	resp := minio.ToErrorResponse(err)
+	switch resp.Code {
+	case "AccessDenied", "XAdminUserNotFound", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity":
+		return true
+	}
+	return resp.StatusCode == http.StatusForbidden
+}
+
 // transient reports whether another attempt may succeed.
 func transient(ctx context.Context, err error) bool {
 	if ctx.Err() != nil || errors.Is(err, errBody) || errors.Is(err, os.ErrDeadlineExceeded) {

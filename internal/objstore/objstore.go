@@ -58,6 +58,8 @@ type Bucket struct {
 	read   *minio.Client // retries by itself: reads, lists, deletes are idempotent
 	write  minio.Core    // one attempt a call: the retry rule of writes is ours (put.go)
 	syncer syncer
+
+	backoff time.Duration // before the second attempt of a put
 }
 
 // Info describes an object. ETag has no quotes; it identifies content within
@@ -103,7 +105,7 @@ func Open(ctx context.Context, cfg Config) (*Bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", cfg.Bucket, err)
 	}
-	b := &Bucket{cfg: cfg, read: read, write: minio.Core{Client: write}}
+	b := &Bucket{cfg: cfg, read: read, write: minio.Core{Client: write}, backoff: putBackoff}
 	b.syncer.root = cfg.LocalRoot
 	if err := b.ensure(ctx); err != nil {
 		return nil, err
@@ -144,6 +146,8 @@ func (b *Bucket) ensure(ctx context.Context) error {
 	switch code := minio.ToErrorResponse(err).Code; {
 	case err == nil, code == "BucketAlreadyOwnedByYou":
 		return nil
+	case refusesKey(err) && code != "AccessDenied":
+		return b.openError(err) // the gateway answers 404 to a HEAD with a key it does not know
 	case code == "BucketAlreadyExists":
 		return fmt.Errorf("open bucket %s: it belongs to another account at %s; choose another name in s3.bucket: %w", b.cfg.Bucket, b.cfg.Endpoint, err)
 	}
@@ -151,8 +155,7 @@ func (b *Bucket) ensure(ctx context.Context) error {
 }
 
 func (b *Bucket) openError(err error) error {
-	resp := minio.ToErrorResponse(err)
-	if resp.StatusCode == http.StatusForbidden || resp.Code == "AccessDenied" || resp.Code == "InvalidAccessKeyId" || resp.Code == "SignatureDoesNotMatch" {
+	if refusesKey(err) {
 		return fmt.Errorf("open bucket %s: %s refuses the access key %q: %w; check s3.access_key and s3.secret_key", b.cfg.Bucket, b.cfg.Endpoint, b.cfg.AccessKey, err)
 	}
 	return fmt.Errorf("open bucket %s: the store at %s does not answer: %w; check s3.endpoint and s3.tls, and that the store runs", b.cfg.Bucket, b.cfg.Endpoint, err)

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"os"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 )
@@ -20,6 +22,7 @@ type PutOptions struct {
 
 const (
 	putAttempts = 5
+	putBackoff  = 100 * time.Millisecond // before the second attempt, then doubled
 	// Bodies that cannot be rewound are kept in memory up to this size, so that
 	// a failed attempt can be repeated.
 	bufferBody = 8 << 20
@@ -83,7 +86,10 @@ func (b *Bucket) put(ctx context.Context, key string, body io.Reader, size int64
 	}
 	unknown := false // an earlier attempt may have landed
 	var err error
-	for range attempts {
+	for attempt := range attempts {
+		if attempt > 0 && !b.pause(ctx, attempt) {
+			break
+		}
 		if seeker != nil {
 			if _, serr := seeker.Seek(0, io.SeekStart); serr != nil {
 				return fmt.Errorf("put %s: rewind body: %w", b.Location(key), serr)
@@ -110,6 +116,20 @@ func (b *Bucket) put(ctx context.Context, key string, body io.Reader, size int64
 		return fmt.Errorf("put %s: outcome unknown: %w", b.Location(key), err)
 	}
 	return b.writeError("put", key, err)
+}
+
+// pause waits before another attempt, longer each time and by chance, so that
+// many clients of a store in trouble do not come back together.
+func (b *Bucket) pause(ctx context.Context, attempt int) bool {
+	limit := b.backoff << (attempt - 1)
+	t := time.NewTimer(limit/2 + mathrand.N(limit/2+1))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // whoWon decides a conditional put whose earlier attempt has an unknown outcome
@@ -155,15 +175,33 @@ func (b *Bucket) putLarge(ctx context.Context, key string, f *os.File, size int6
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("put %s: %w: %w", b.Location(key), ErrNotApplied, err)
 	}
+	nonce := rand.Text()
 	_, err := b.read.PutObject(ctx, b.cfg.Bucket, key, f, size, minio.PutObjectOptions{
 		PartSize:             partSize,
 		NumThreads:           partsAtOnce,
 		DisableContentSha256: b.unsignedBody(),
+		UserMetadata:         map[string]string{nonceKey: nonce},
 	})
-	if err != nil {
-		return b.writeError("put", key, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	// minio-go repeats the completion of an upload. When the first answer was
+	// lost, the second is "no such upload", which looks like a refusal: so the
+	// object itself says whether this upload became it.
+	if b.isOurs(ctx, key, nonce) {
+		return nil
+	}
+	if minio.ToErrorResponse(err).Code == "NoSuchUpload" {
+		return fmt.Errorf("put %s: outcome unknown: %w", b.Location(key), err)
+	}
+	return b.writeError("put", key, err)
+}
+
+// isOurs reports whether the stored object certainly was written by the call
+// that chose nonce.
+func (b *Bucket) isOurs(ctx context.Context, key, nonce string) bool {
+	info, err := b.read.StatObject(ctx, b.cfg.Bucket, key, minio.StatObjectOptions{})
+	return err == nil && info.UserMetadata[nonceKey] == nonce
 }
 
 // rewindable makes a body that can be sent again when that is cheap.

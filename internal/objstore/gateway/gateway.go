@@ -37,6 +37,9 @@ type Config struct {
 	// AccessKey and SecretKey are required: the one account.
 	AccessKey, SecretKey string
 	Region               string // default us-east-1
+
+	// metadata picks where object metadata goes; nil looks at the file system.
+	metadata func(dir string) (meta.MetadataStorer, error)
 }
 
 // Gateway is a running gateway.
@@ -89,7 +92,14 @@ func Start(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 	if err != nil {
 		return nil, err
 	}
-	be, err := newBackend(dir)
+	if cfg.metadata == nil {
+		cfg.metadata = func(dir string) (meta.MetadataStorer, error) { return metadataStore(dir, probeXattr) }
+	}
+	store, err := cfg.metadata(dir)
+	if err != nil {
+		return nil, err
+	}
+	be, err := newBackend(dir, store)
 	if err != nil {
 		return nil, err
 	}
@@ -135,12 +145,8 @@ func Start(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 }
 
 // newBackend makes the file backend without leaving the working directory
-// changed, with a sidecar for metadata where extended attributes are missing.
-func newBackend(dir string) (*rooted, error) {
-	store, err := metadataStore(dir)
-	if err != nil {
-		return nil, err
-	}
+// changed.
+func newBackend(dir string, store meta.MetadataStorer) (*rooted, error) {
 	starting.Lock()
 	defer starting.Unlock()
 	wd, err := os.Getwd()
@@ -161,8 +167,8 @@ func newBackend(dir string) (*rooted, error) {
 
 // metadataStore picks where ETags go: extended attributes, or a folder beside
 // Dir when its file system has none.
-func metadataStore(dir string) (meta.MetadataStorer, error) {
-	if err := probeXattr(dir); err == nil {
+func metadataStore(dir string, probe func(dir string) error) (meta.MetadataStorer, error) {
+	if err := probe(dir); err == nil {
 		return meta.XattrMeta{}, nil
 	}
 	side := dir + ".meta"

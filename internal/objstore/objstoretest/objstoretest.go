@@ -6,10 +6,15 @@ package objstoretest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/firnlake/firn/internal/objstore"
@@ -62,17 +67,54 @@ func Config(t testing.TB) objstore.Config {
 }
 
 // shared starts the gateway of the process. It lives until the process ends, as
-// no test knows that it is the last; its folder has no name any more then, or
-// lies in the temporary directory.
+// no test knows that it is the last; [Main] ends it in order.
 var shared = sync.OnceValues(func() (*gateway.Gateway, error) {
-	dir, err := os.MkdirTemp("", "firn-s3-test-*")
+	sweep()
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-*", prefix, os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
-	return gateway.Start(context.Background(), gateway.Config{
+	g, err := gateway.Start(context.Background(), gateway.Config{
 		Dir: dir, Listen: "127.0.0.1:0", AccessKey: AccessKey, SecretKey: SecretKey,
 	})
+	started.Store(g)
+	return g, err
 })
+
+var started atomic.Pointer[gateway.Gateway]
+
+const prefix = "firn-s3-test-"
+
+// sweep removes the folders of test processes that have ended.
+func sweep() {
+	folders, err := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	if err != nil {
+		return // the pattern is constant; a leftover folder is no failure either way
+	}
+	for _, folder := range folders {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(folder), prefix), "-")
+		n, err := strconv.Atoi(pid)
+		if err == nil && errors.Is(syscall.Kill(n, 0), syscall.ESRCH) {
+			os.RemoveAll(folder)
+		}
+	}
+}
+
+// Main runs the tests of a package and then ends the shared gateway, for
+// packages that look for leaked goroutines:
+//
+//	func TestMain(m *testing.M) { os.Exit(objstoretest.Main(m)) }
+func Main(m *testing.M) int {
+	code := m.Run()
+	if g := started.Load(); g != nil {
+		if err := g.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
+		os.RemoveAll(filepath.Dir(g.LocalRoot("x")))
+	}
+	return code
+}
 
 func minioConfig(t testing.TB, bucket string) objstore.Config {
 	t.Helper()

@@ -22,6 +22,9 @@ var (
 	// ErrUnknownOutcome: the commit may have happened. Ask again with the same
 	// transaction id or idempotency key; delete nothing.
 	ErrUnknownOutcome = errors.New("outcome unknown")
+	// ErrNotCommitted: the commit certainly did not happen, and not because of a
+	// conflict: files could not be written, or the store is read-only. Try again later.
+	ErrNotCommitted = errors.New("the commit did not happen")
 	// ErrIdempotencyMismatch: the key was used for another request.
 	ErrIdempotencyMismatch = errors.New("idempotency key was used for another request")
 	// ErrClosed: the catalog is shutting down. The commit did not happen.

@@ -1,8 +1,6 @@
 package catalog
 
 import (
-	"context"
-	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,14 +12,17 @@ type Event struct {
 	Position string    `json:"position"`
 	At       time.Time `json:"at"`
 	// Kind is one of the Event* constants.
-	Kind       string            `json:"kind"`
-	Table      uuid.UUID         `json:"table"`
-	Ident      Ident             `json:"ident"`
-	SnapshotID int64             `json:"snapshot_id,omitempty"`
-	ParentID   int64             `json:"parent_id,omitempty"`
-	Operation  string            `json:"operation,omitempty"`
-	Actor      string            `json:"actor,omitempty"`
-	CommitID   string            `json:"commit_id,omitempty"`
+	Kind       string    `json:"kind"`
+	Table      uuid.UUID `json:"table"`
+	Ident      Ident     `json:"ident"`
+	SnapshotID int64     `json:"snapshot_id,omitempty"`
+	ParentID   int64     `json:"parent_id,omitempty"`
+	Operation  string    `json:"operation,omitempty"`
+	Actor      string    `json:"actor,omitempty"`
+	// CommitID is the transaction; of a group commit the first, see Commits.
+	CommitID string `json:"commit_id,omitempty"`
+	// Commits is the number of transactions that share the snapshot.
+	Commits    int               `json:"commits,omitempty"`
 	Summary    map[string]string `json:"summary,omitempty"`
 	Partitions []PartitionDelta  `json:"partitions,omitempty"`
 }
@@ -50,18 +51,4 @@ type PartitionDelta struct {
 	RemovedDeletes int64              `json:"removed_deletes,omitempty"`
 	// Sizes maps log2(file size) to the net number of data files.
 	Sizes map[int]int64 `json:"sizes,omitempty"`
-}
-
-// Events returns up to limit events after a position ("" is the beginning), oldest first.
-func (c *Catalog) Events(ctx context.Context, after string, limit int) ([]Event, error) {
-	return nil, errPending
-}
-
-// Latest returns the newest events, newest first.
-func (c *Catalog) Latest(ctx context.Context, limit int) ([]Event, error) { return nil, errPending }
-
-// Watch yields the events after a position and then waits for new ones until
-// ctx ends or the loop stops.
-func (c *Catalog) Watch(ctx context.Context, after string) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) { yield(Event{}, errPending) }
 }

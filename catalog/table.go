@@ -2,10 +2,14 @@ package catalog
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 )
 
 // Table is a table at one version. It is immutable and may be shared.
@@ -28,57 +32,148 @@ func (t *Table) CurrentSnapshot() *table.Snapshot { return t.Metadata.CurrentSna
 
 // NewTable describes a table to create. Field ids of the schema are assigned
 // afresh. With Stage nothing is created: the answer is the metadata with
-// which a later transaction may create it (Create plus assert-create).
+// which a later transaction may create it (TableChange.Create).
 type NewTable struct {
-	Ident      Ident
+	Ident Ident
+	// Schema may be nil in a TableChange whose updates build the whole table.
 	Schema     *iceberg.Schema
 	Spec       *iceberg.PartitionSpec
 	SortOrder  table.SortOrder
 	Properties iceberg.Properties
-	// Location is a wish. The server chooses; see Config.
+	// Location is a wish that is not granted: the server chooses.
 	Location string
 	Stage    bool
-	// ID is the uuid the table gets; zero is a fresh one.
+	// ID is the uuid that the table gets; zero is a fresh one.
 	ID uuid.UUID
 }
 
-// CreateTable creates an empty table. Errors: ErrNoSuchNamespace, ErrAlreadyExists, ErrInvalid.
-func (c *Catalog) CreateTable(ctx context.Context, n NewTable) (*Table, error) {
-	return nil, errPending
+// DataPath is the location prefix for new data files of a table, without a trailing slash.
+func (c *Catalog) DataPath(t *Table) string { return strings.TrimSuffix(t.Location(), "/") + "/data" }
+
+// record finds a table's record by name.
+func (c *Catalog) record(ctx context.Context, id Ident) (tableRecord, Version, error) {
+	if err := id.Validate(); err != nil {
+		return tableRecord{}, 0, err
+	}
+	// The name and the record are two reads. A rename or drop between them
+	// shows as a record that is gone or has another name: look again.
+	for range mutateAttempts {
+		name, err := c.cfg.Store.Get(ctx, c.keys.tableName(id))
+		if errors.Is(err, ErrNotFound) {
+			return tableRecord{}, 0, fmt.Errorf("%w: %s", ErrNoSuchTable, id)
+		}
+		if err != nil {
+			return tableRecord{}, 0, err
+		}
+		uid, err := uuid.ParseBytes(name.Value)
+		if err != nil {
+			return tableRecord{}, 0, fmt.Errorf("name record of %s: %w", id, err)
+		}
+		rec, v, found, err := get[tableRecord](ctx, c.cfg.Store, c.keys.table(uid))
+		if err != nil {
+			return tableRecord{}, 0, err
+		}
+		if found && rec.ident().Equal(id) {
+			return rec, v, nil
+		}
+	}
+	return tableRecord{}, 0, fmt.Errorf("%w: %s", ErrNoSuchTable, id)
+}
+
+func (c *Catalog) recordByID(ctx context.Context, id uuid.UUID) (tableRecord, Version, error) {
+	rec, v, found, err := get[tableRecord](ctx, c.cfg.Store, c.keys.table(id))
+	if err == nil && !found {
+		err = fmt.Errorf("%w: %s", ErrNoSuchTable, id)
+	}
+	return rec, v, err
+}
+
+func (c *Catalog) open(ctx context.Context, rec tableRecord, v Version) (*Table, error) {
+	h, err := c.loadHead(ctx, rec.Metadata)
+	if err != nil {
+		return nil, fmt.Errorf("load table %s: %w", rec.ident(), err)
+	}
+	return &Table{
+		ID: rec.ID, Ident: rec.ident(), MetadataLocation: rec.Metadata,
+		Metadata: h.meta, JSON: h.json, Version: v,
+	}, nil
 }
 
 // LoadTable returns the table as of now, or ErrNoSuchTable.
-func (c *Catalog) LoadTable(ctx context.Context, id Ident) (*Table, error) { return nil, errPending }
+func (c *Catalog) LoadTable(ctx context.Context, id Ident) (*Table, error) {
+	rec, v, err := c.record(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return c.open(ctx, rec, v)
+}
 
 // LoadTableID is LoadTable by uuid; it finds the table under whatever name it has.
 func (c *Catalog) LoadTableID(ctx context.Context, id uuid.UUID) (*Table, error) {
-	return nil, errPending
+	rec, v, err := c.recordByID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return c.open(ctx, rec, v)
 }
 
 // TableExists reports whether the name is a table.
-func (c *Catalog) TableExists(ctx context.Context, id Ident) (bool, error) { return false, errPending }
+func (c *Catalog) TableExists(ctx context.Context, id Ident) (bool, error) {
+	_, _, err := c.record(ctx, id)
+	if errors.Is(err, ErrNoSuchTable) {
+		return false, nil
+	}
+	return err == nil, err
+}
 
 // ListTables lists the tables of a namespace, by name, or ErrNoSuchNamespace.
 func (c *Catalog) ListTables(ctx context.Context, ns Namespace) ([]Ident, error) {
-	return nil, errPending
+	return c.listNames(ctx, ns, c.keys.tableNames, c.keys.tables())
 }
 
-// Tables returns all tables of the warehouse with their metadata.
-func (c *Catalog) Tables(ctx context.Context) ([]*Table, error) { return nil, errPending }
-
-// DropTable removes the table from the catalog. Files are never deleted here: with
-// purge the record kept under "drop/" tells the garbage collector that it may.
-func (c *Catalog) DropTable(ctx context.Context, id Ident, purge bool) error { return errPending }
-
-// RenameTable gives a table another name, in any existing namespace.
-func (c *Catalog) RenameTable(ctx context.Context, from, to Ident) error { return errPending }
-
-// RegisterTable adopts a table from its metadata file, which must lie in the
-// warehouse's bucket under its prefix. With overwrite an existing table of that name
-// is pointed at the file.
-func (c *Catalog) RegisterTable(ctx context.Context, id Ident, metadataLocation string, overwrite bool) (*Table, error) {
-	return nil, errPending
+func (c *Catalog) listNames(ctx context.Context, ns Namespace, names func(Namespace) string, records string) ([]Ident, error) {
+	if err := ns.Validate(); err != nil {
+		return nil, err
+	}
+	if _, _, err := c.namespaceCond(ctx, ns); err != nil {
+		return nil, err
+	}
+	_, kvs, err := c.cfg.Store.Scan(ctx, Range{Prefix: names(ns)})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Ident, 0, len(kvs))
+	for _, kv := range kvs {
+		rec, _, found, err := get[tableRecord](ctx, c.cfg.Store, records+string(kv.Value))
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			out = append(out, rec.ident())
+		}
+	}
+	return out, nil
 }
 
-// DataPath is the location prefix for new data files of a table, without a trailing slash.
-func (c *Catalog) DataPath(t *Table) string { return t.Location() + "/data" }
+// Tables returns all tables of the warehouse with their metadata, by uuid. One
+// whose metadata cannot be read is an error.
+func (c *Catalog) Tables(ctx context.Context) ([]*Table, error) {
+	_, kvs, err := c.cfg.Store.Scan(ctx, Range{Prefix: c.keys.tables()})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*Table, len(kvs))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for i, kv := range kvs {
+		g.Go(func() error {
+			rec, err := decodeRecord[tableRecord](kv)
+			if err != nil {
+				return err
+			}
+			out[i], err = c.open(ctx, rec, kv.Version)
+			return err
+		})
+	}
+	return out, g.Wait()
+}

@@ -74,6 +74,11 @@ func (s *Server) createTable(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	if body.Spec != nil {
+		for _, field := range body.Spec.Fields() {
+			if _, unknown := field.Transform.(iceberg.UnknownTransform); unknown {
+				return badRequest("partition field %q has the transform %q, which this server does not know", field.Name, field.Transform)
+			}
+		}
 		n.Spec = &body.Spec.PartitionSpec
 	}
 	if body.Order != nil {

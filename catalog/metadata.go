@@ -1,0 +1,144 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+)
+
+// maxMetadataBytes bounds a metadata file that is read into memory.
+const maxMetadataBytes = 512 << 20
+
+// head is a table's metadata at one location, decoded. It is immutable.
+type head struct {
+	location string
+	meta     table.Metadata
+	json     []byte
+	// fragments holds the JSON of each snapshot, so that the next commit splices
+	// what has not changed instead of encoding it again.
+	fragments map[int64][]byte
+}
+
+// loadHead reads the metadata at a location, from memory where it can.
+func (c *Catalog) loadHead(ctx context.Context, location string) (*head, error) {
+	if h, ok := cached[*head](c.cache, "meta:"+location); ok {
+		return h, nil
+	}
+	key, err := c.cfg.Bucket.Key(location)
+	if err != nil {
+		return nil, fmt.Errorf("%w: metadata location: %w", ErrInvalid, err)
+	}
+	data, err := c.files.Get(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("read table metadata: %w", err)
+	}
+	meta, err := table.ParseMetadataBytes(data)
+	if err != nil {
+		return nil, fmt.Errorf("read table metadata %s: %w", location, err)
+	}
+	h := &head{location: location, meta: meta, json: data}
+	c.keepHead(h)
+	return h, nil
+}
+
+// keepHead caches a head; decoded metadata takes about three times its JSON.
+func (c *Catalog) keepHead(h *head) { c.cache.put("meta:"+h.location, h, 4*len(h.json)+4096) }
+
+// document is table metadata without its snapshots, in the order in which it is written.
+type document struct {
+	FormatVersion      int                             `json:"format-version"`
+	UUID               uuid.UUID                       `json:"table-uuid"`
+	Location           string                          `json:"location"`
+	LastSequenceNumber *int64                          `json:"last-sequence-number,omitempty"`
+	LastUpdated        int64                           `json:"last-updated-ms"`
+	LastColumnID       int                             `json:"last-column-id"`
+	Schema             *iceberg.Schema                 `json:"schema,omitempty"` // v1
+	Schemas            []*iceberg.Schema               `json:"schemas"`
+	CurrentSchemaID    int                             `json:"current-schema-id"`
+	Partition          *[]iceberg.PartitionField       `json:"partition-spec,omitempty"` // v1
+	Specs              []iceberg.PartitionSpec         `json:"partition-specs"`
+	DefaultSpecID      int                             `json:"default-spec-id"`
+	LastPartitionID    *int                            `json:"last-partition-id,omitempty"`
+	SortOrders         []table.SortOrder               `json:"sort-orders"`
+	DefaultSortOrderID int                             `json:"default-sort-order-id"`
+	Properties         iceberg.Properties              `json:"properties,omitempty"`
+	CurrentSnapshotID  *int64                          `json:"current-snapshot-id,omitempty"`
+	NextRowID          *int64                          `json:"next-row-id,omitempty"`
+	Refs               map[string]table.SnapshotRef    `json:"refs,omitempty"`
+	SnapshotLog        []table.SnapshotLogEntry        `json:"snapshot-log,omitempty"`
+	MetadataLog        []table.MetadataLogEntry        `json:"metadata-log,omitempty"`
+	Statistics         []table.StatisticsFile          `json:"statistics,omitempty"`
+	PartitionStats     []table.PartitionStatisticsFile `json:"partition-statistics,omitempty"`
+	EncryptionKeys     []table.EncryptionKey           `json:"encryption-keys,omitempty"`
+}
+
+// encodeMetadata writes metadata as JSON. Snapshots that old knows are spliced in as they
+// are: encoding costs what changed, plus a copy.
+func encodeMetadata(meta table.Metadata, old map[int64][]byte) ([]byte, map[int64][]byte, error) {
+	d := document{
+		FormatVersion: meta.Version(), UUID: meta.TableUUID(), Location: meta.Location(),
+		LastUpdated: meta.LastUpdatedMillis(), LastColumnID: meta.LastColumnID(),
+		Schemas: meta.Schemas(), CurrentSchemaID: meta.CurrentSchema().ID,
+		Specs: meta.PartitionSpecs(), DefaultSpecID: meta.DefaultPartitionSpec(), LastPartitionID: meta.LastPartitionSpecID(),
+		SortOrders: meta.SortOrders(), DefaultSortOrderID: meta.DefaultSortOrder(),
+		Properties: meta.Properties(), Refs: maps.Collect(meta.Refs()),
+		SnapshotLog: slices.Collect(meta.SnapshotLogs()), MetadataLog: slices.Collect(meta.PreviousFiles()),
+		Statistics: slices.Collect(meta.Statistics()), PartitionStats: slices.Collect(meta.PartitionStatistics()),
+		EncryptionKeys: slices.Collect(meta.EncryptionKeys()),
+	}
+	if s := meta.CurrentSnapshot(); s != nil {
+		d.CurrentSnapshotID = &s.SnapshotID
+	}
+	if meta.Version() == 1 {
+		spec := meta.PartitionSpec()
+		fields := []iceberg.PartitionField{}
+		for _, f := range spec.Fields() {
+			fields = append(fields, f)
+		}
+		d.Schema, d.Partition = meta.CurrentSchema(), &fields
+	} else {
+		d.LastSequenceNumber = new(meta.LastSequenceNumber())
+	}
+	if meta.Version() >= 3 {
+		d.NextRowID = new(meta.NextRowID())
+	}
+	out, err := json.Marshal(d)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode table metadata: %w", err)
+	}
+
+	snapshots := meta.Snapshots()
+	fragments := make(map[int64][]byte, len(snapshots))
+	size := len(out) + 64
+	for _, s := range snapshots {
+		f, ok := old[s.SnapshotID]
+		if !ok {
+			if f, err = json.Marshal(s); err != nil {
+				return nil, nil, fmt.Errorf("encode snapshot %d: %w", s.SnapshotID, err)
+			}
+		}
+		fragments[s.SnapshotID] = f
+		size += len(f) + 1
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, size))
+	buf.Write(out[:len(out)-1])
+	if meta.Version() >= 3 && d.CurrentSnapshotID == nil {
+		buf.WriteString(`,"current-snapshot-id":null`)
+	}
+	buf.WriteString(`,"snapshots":[`)
+	for i, s := range snapshots {
+		if i > 0 {
+			buf.WriteByte(',')
+		}
+		buf.Write(fragments[s.SnapshotID])
+	}
+	buf.WriteString("]}")
+	return buf.Bytes(), fragments, nil
+}

@@ -78,6 +78,172 @@ func (RunState) EnumDescriptor() ([]byte, []int) {
 	return file_firn_v1_model_proto_rawDescGZIP(), []int{0}
 }
 
+type TestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Files         []*ModelFile           `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestRequest) Reset() {
+	*x = TestRequest{}
+	mi := &file_firn_v1_model_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestRequest) ProtoMessage() {}
+
+func (x *TestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_model_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestRequest.ProtoReflect.Descriptor instead.
+func (*TestRequest) Descriptor() ([]byte, []int) {
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *TestRequest) GetFiles() []*ModelFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+type TestResult struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Model  string                 `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	Test   string                 `protobuf:"bytes,2,opt,name=test,proto3" json:"test,omitempty"`
+	Passed bool                   `protobuf:"varint,3,opt,name=passed,proto3" json:"passed,omitempty"`
+	// What differs, when it did not pass.
+	Detail        string `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestResult) Reset() {
+	*x = TestResult{}
+	mi := &file_firn_v1_model_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestResult) ProtoMessage() {}
+
+func (x *TestResult) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_model_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestResult.ProtoReflect.Descriptor instead.
+func (*TestResult) Descriptor() ([]byte, []int) {
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *TestResult) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *TestResult) GetTest() string {
+	if x != nil {
+		return x.Test
+	}
+	return ""
+}
+
+func (x *TestResult) GetPassed() bool {
+	if x != nil {
+		return x.Passed
+	}
+	return false
+}
+
+func (x *TestResult) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+type TestResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Results []*TestResult          `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	// When not empty, nothing was run.
+	Diagnostics   []*Diagnostic `protobuf:"bytes,2,rep,name=diagnostics,proto3" json:"diagnostics,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestResponse) Reset() {
+	*x = TestResponse{}
+	mi := &file_firn_v1_model_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestResponse) ProtoMessage() {}
+
+func (x *TestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_model_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestResponse.ProtoReflect.Descriptor instead.
+func (*TestResponse) Descriptor() ([]byte, []int) {
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *TestResponse) GetResults() []*TestResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+func (x *TestResponse) GetDiagnostics() []*Diagnostic {
+	if x != nil {
+		return x.Diagnostics
+	}
+	return nil
+}
+
 // ModelFile is one file of a project, as on disk.
 type ModelFile struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -89,7 +255,7 @@ type ModelFile struct {
 
 func (x *ModelFile) Reset() {
 	*x = ModelFile{}
-	mi := &file_firn_v1_model_proto_msgTypes[0]
+	mi := &file_firn_v1_model_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -101,7 +267,7 @@ func (x *ModelFile) String() string {
 func (*ModelFile) ProtoMessage() {}
 
 func (x *ModelFile) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[0]
+	mi := &file_firn_v1_model_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -114,7 +280,7 @@ func (x *ModelFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelFile.ProtoReflect.Descriptor instead.
 func (*ModelFile) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{0}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ModelFile) GetPath() string {
@@ -140,7 +306,7 @@ type PlanRequest struct {
 
 func (x *PlanRequest) Reset() {
 	*x = PlanRequest{}
-	mi := &file_firn_v1_model_proto_msgTypes[1]
+	mi := &file_firn_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -152,7 +318,7 @@ func (x *PlanRequest) String() string {
 func (*PlanRequest) ProtoMessage() {}
 
 func (x *PlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[1]
+	mi := &file_firn_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -165,7 +331,7 @@ func (x *PlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRequest.ProtoReflect.Descriptor instead.
 func (*PlanRequest) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{1}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PlanRequest) GetFiles() []*ModelFile {
@@ -191,7 +357,7 @@ type Diagnostic struct {
 
 func (x *Diagnostic) Reset() {
 	*x = Diagnostic{}
-	mi := &file_firn_v1_model_proto_msgTypes[2]
+	mi := &file_firn_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -203,7 +369,7 @@ func (x *Diagnostic) String() string {
 func (*Diagnostic) ProtoMessage() {}
 
 func (x *Diagnostic) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[2]
+	mi := &file_firn_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -216,7 +382,7 @@ func (x *Diagnostic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Diagnostic.ProtoReflect.Descriptor instead.
 func (*Diagnostic) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{2}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Diagnostic) GetPath() string {
@@ -272,7 +438,7 @@ type ModelPlan struct {
 
 func (x *ModelPlan) Reset() {
 	*x = ModelPlan{}
-	mi := &file_firn_v1_model_proto_msgTypes[3]
+	mi := &file_firn_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -284,7 +450,7 @@ func (x *ModelPlan) String() string {
 func (*ModelPlan) ProtoMessage() {}
 
 func (x *ModelPlan) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[3]
+	mi := &file_firn_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -297,7 +463,7 @@ func (x *ModelPlan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelPlan.ProtoReflect.Descriptor instead.
 func (*ModelPlan) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ModelPlan) GetName() string {
@@ -354,7 +520,7 @@ type PlanResponse struct {
 
 func (x *PlanResponse) Reset() {
 	*x = PlanResponse{}
-	mi := &file_firn_v1_model_proto_msgTypes[4]
+	mi := &file_firn_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -366,7 +532,7 @@ func (x *PlanResponse) String() string {
 func (*PlanResponse) ProtoMessage() {}
 
 func (x *PlanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[4]
+	mi := &file_firn_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -379,7 +545,7 @@ func (x *PlanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanResponse.ProtoReflect.Descriptor instead.
 func (*PlanResponse) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PlanResponse) GetModels() []*ModelPlan {
@@ -397,15 +563,18 @@ func (x *PlanResponse) GetDiagnostics() []*Diagnostic {
 }
 
 type ApplyRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Files         []*ModelFile           `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Files []*ModelFile           `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
+	// Where a change is a rebuild, drop the tables of these models and compute
+	// them anew. Without it such a change is refused.
+	Rebuild       bool `protobuf:"varint,2,opt,name=rebuild,proto3" json:"rebuild,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_firn_v1_model_proto_msgTypes[5]
+	mi := &file_firn_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -417,7 +586,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[5]
+	mi := &file_firn_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -430,7 +599,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ApplyRequest) GetFiles() []*ModelFile {
@@ -438,6 +607,13 @@ func (x *ApplyRequest) GetFiles() []*ModelFile {
 		return x.Files
 	}
 	return nil
+}
+
+func (x *ApplyRequest) GetRebuild() bool {
+	if x != nil {
+		return x.Rebuild
+	}
+	return false
 }
 
 type ApplyResponse struct {
@@ -449,7 +625,7 @@ type ApplyResponse struct {
 
 func (x *ApplyResponse) Reset() {
 	*x = ApplyResponse{}
-	mi := &file_firn_v1_model_proto_msgTypes[6]
+	mi := &file_firn_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -461,7 +637,7 @@ func (x *ApplyResponse) String() string {
 func (*ApplyResponse) ProtoMessage() {}
 
 func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[6]
+	mi := &file_firn_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -474,7 +650,7 @@ func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResponse.ProtoReflect.Descriptor instead.
 func (*ApplyResponse) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ApplyResponse) GetModels() []*ModelPlan {
@@ -493,7 +669,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_firn_v1_model_proto_msgTypes[7]
+	mi := &file_firn_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -505,7 +681,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[7]
+	mi := &file_firn_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -518,7 +694,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RunRequest) GetModels() []string {
@@ -537,7 +713,7 @@ type RunResponse struct {
 
 func (x *RunResponse) Reset() {
 	*x = RunResponse{}
-	mi := &file_firn_v1_model_proto_msgTypes[8]
+	mi := &file_firn_v1_model_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -549,7 +725,7 @@ func (x *RunResponse) String() string {
 func (*RunResponse) ProtoMessage() {}
 
 func (x *RunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[8]
+	mi := &file_firn_v1_model_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -562,7 +738,7 @@ func (x *RunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunResponse.ProtoReflect.Descriptor instead.
 func (*RunResponse) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RunResponse) GetRun() *Run {
@@ -608,7 +784,7 @@ type Run struct {
 
 func (x *Run) Reset() {
 	*x = Run{}
-	mi := &file_firn_v1_model_proto_msgTypes[9]
+	mi := &file_firn_v1_model_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -620,7 +796,7 @@ func (x *Run) String() string {
 func (*Run) ProtoMessage() {}
 
 func (x *Run) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[9]
+	mi := &file_firn_v1_model_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -633,7 +809,7 @@ func (x *Run) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Run.ProtoReflect.Descriptor instead.
 func (*Run) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Run) GetId() string {
@@ -808,7 +984,7 @@ type RunStep struct {
 
 func (x *RunStep) Reset() {
 	*x = RunStep{}
-	mi := &file_firn_v1_model_proto_msgTypes[10]
+	mi := &file_firn_v1_model_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +996,7 @@ func (x *RunStep) String() string {
 func (*RunStep) ProtoMessage() {}
 
 func (x *RunStep) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[10]
+	mi := &file_firn_v1_model_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +1009,7 @@ func (x *RunStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunStep.ProtoReflect.Descriptor instead.
 func (*RunStep) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RunStep) GetName() string {
@@ -861,7 +1037,7 @@ type SourceRange struct {
 
 func (x *SourceRange) Reset() {
 	*x = SourceRange{}
-	mi := &file_firn_v1_model_proto_msgTypes[11]
+	mi := &file_firn_v1_model_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -873,7 +1049,7 @@ func (x *SourceRange) String() string {
 func (*SourceRange) ProtoMessage() {}
 
 func (x *SourceRange) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[11]
+	mi := &file_firn_v1_model_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -886,7 +1062,7 @@ func (x *SourceRange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceRange.ProtoReflect.Descriptor instead.
 func (*SourceRange) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SourceRange) GetTable() string {
@@ -918,7 +1094,7 @@ type GetGraphRequest struct {
 
 func (x *GetGraphRequest) Reset() {
 	*x = GetGraphRequest{}
-	mi := &file_firn_v1_model_proto_msgTypes[12]
+	mi := &file_firn_v1_model_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -930,7 +1106,7 @@ func (x *GetGraphRequest) String() string {
 func (*GetGraphRequest) ProtoMessage() {}
 
 func (x *GetGraphRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[12]
+	mi := &file_firn_v1_model_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -943,7 +1119,7 @@ func (x *GetGraphRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGraphRequest.ProtoReflect.Descriptor instead.
 func (*GetGraphRequest) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{12}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{15}
 }
 
 type GraphNode struct {
@@ -966,7 +1142,7 @@ type GraphNode struct {
 
 func (x *GraphNode) Reset() {
 	*x = GraphNode{}
-	mi := &file_firn_v1_model_proto_msgTypes[13]
+	mi := &file_firn_v1_model_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -978,7 +1154,7 @@ func (x *GraphNode) String() string {
 func (*GraphNode) ProtoMessage() {}
 
 func (x *GraphNode) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[13]
+	mi := &file_firn_v1_model_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -991,7 +1167,7 @@ func (x *GraphNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GraphNode.ProtoReflect.Descriptor instead.
 func (*GraphNode) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{13}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GraphNode) GetName() string {
@@ -1080,7 +1256,7 @@ type GraphEdge struct {
 
 func (x *GraphEdge) Reset() {
 	*x = GraphEdge{}
-	mi := &file_firn_v1_model_proto_msgTypes[14]
+	mi := &file_firn_v1_model_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1092,7 +1268,7 @@ func (x *GraphEdge) String() string {
 func (*GraphEdge) ProtoMessage() {}
 
 func (x *GraphEdge) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[14]
+	mi := &file_firn_v1_model_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1105,7 +1281,7 @@ func (x *GraphEdge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GraphEdge.ProtoReflect.Descriptor instead.
 func (*GraphEdge) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{14}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GraphEdge) GetFrom() string {
@@ -1167,7 +1343,7 @@ type GetGraphResponse struct {
 
 func (x *GetGraphResponse) Reset() {
 	*x = GetGraphResponse{}
-	mi := &file_firn_v1_model_proto_msgTypes[15]
+	mi := &file_firn_v1_model_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1179,7 +1355,7 @@ func (x *GetGraphResponse) String() string {
 func (*GetGraphResponse) ProtoMessage() {}
 
 func (x *GetGraphResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[15]
+	mi := &file_firn_v1_model_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1192,7 +1368,7 @@ func (x *GetGraphResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGraphResponse.ProtoReflect.Descriptor instead.
 func (*GetGraphResponse) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{15}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetGraphResponse) GetNodes() []*GraphNode {
@@ -1219,7 +1395,7 @@ type ListRunsRequest struct {
 
 func (x *ListRunsRequest) Reset() {
 	*x = ListRunsRequest{}
-	mi := &file_firn_v1_model_proto_msgTypes[16]
+	mi := &file_firn_v1_model_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1407,7 @@ func (x *ListRunsRequest) String() string {
 func (*ListRunsRequest) ProtoMessage() {}
 
 func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[16]
+	mi := &file_firn_v1_model_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1420,7 @@ func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsRequest.ProtoReflect.Descriptor instead.
 func (*ListRunsRequest) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{16}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListRunsRequest) GetModel() string {
@@ -1270,7 +1446,7 @@ type ListRunsResponse struct {
 
 func (x *ListRunsResponse) Reset() {
 	*x = ListRunsResponse{}
-	mi := &file_firn_v1_model_proto_msgTypes[17]
+	mi := &file_firn_v1_model_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1282,7 +1458,7 @@ func (x *ListRunsResponse) String() string {
 func (*ListRunsResponse) ProtoMessage() {}
 
 func (x *ListRunsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[17]
+	mi := &file_firn_v1_model_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1295,7 +1471,7 @@ func (x *ListRunsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsResponse.ProtoReflect.Descriptor instead.
 func (*ListRunsResponse) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{17}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListRunsResponse) GetRuns() []*Run {
@@ -1314,7 +1490,7 @@ type GetRunRequest struct {
 
 func (x *GetRunRequest) Reset() {
 	*x = GetRunRequest{}
-	mi := &file_firn_v1_model_proto_msgTypes[18]
+	mi := &file_firn_v1_model_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1326,7 +1502,7 @@ func (x *GetRunRequest) String() string {
 func (*GetRunRequest) ProtoMessage() {}
 
 func (x *GetRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[18]
+	mi := &file_firn_v1_model_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1339,7 +1515,7 @@ func (x *GetRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRunRequest.ProtoReflect.Descriptor instead.
 func (*GetRunRequest) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{18}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetRunRequest) GetId() string {
@@ -1358,7 +1534,7 @@ type GetRunResponse struct {
 
 func (x *GetRunResponse) Reset() {
 	*x = GetRunResponse{}
-	mi := &file_firn_v1_model_proto_msgTypes[19]
+	mi := &file_firn_v1_model_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1370,7 +1546,7 @@ func (x *GetRunResponse) String() string {
 func (*GetRunResponse) ProtoMessage() {}
 
 func (x *GetRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[19]
+	mi := &file_firn_v1_model_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1383,7 +1559,7 @@ func (x *GetRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRunResponse.ProtoReflect.Descriptor instead.
 func (*GetRunResponse) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{19}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetRunResponse) GetRun() *Run {
@@ -1406,7 +1582,7 @@ type ListQuarantineRequest struct {
 
 func (x *ListQuarantineRequest) Reset() {
 	*x = ListQuarantineRequest{}
-	mi := &file_firn_v1_model_proto_msgTypes[20]
+	mi := &file_firn_v1_model_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1418,7 +1594,7 @@ func (x *ListQuarantineRequest) String() string {
 func (*ListQuarantineRequest) ProtoMessage() {}
 
 func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[20]
+	mi := &file_firn_v1_model_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1431,7 +1607,7 @@ func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*ListQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{20}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListQuarantineRequest) GetModel() string {
@@ -1481,7 +1657,7 @@ type QuarantinedRow struct {
 
 func (x *QuarantinedRow) Reset() {
 	*x = QuarantinedRow{}
-	mi := &file_firn_v1_model_proto_msgTypes[21]
+	mi := &file_firn_v1_model_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1669,7 @@ func (x *QuarantinedRow) String() string {
 func (*QuarantinedRow) ProtoMessage() {}
 
 func (x *QuarantinedRow) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[21]
+	mi := &file_firn_v1_model_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1682,7 @@ func (x *QuarantinedRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantinedRow.ProtoReflect.Descriptor instead.
 func (*QuarantinedRow) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{21}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *QuarantinedRow) GetModel() string {
@@ -1590,7 +1766,7 @@ type QuarantineCount struct {
 
 func (x *QuarantineCount) Reset() {
 	*x = QuarantineCount{}
-	mi := &file_firn_v1_model_proto_msgTypes[22]
+	mi := &file_firn_v1_model_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1602,7 +1778,7 @@ func (x *QuarantineCount) String() string {
 func (*QuarantineCount) ProtoMessage() {}
 
 func (x *QuarantineCount) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[22]
+	mi := &file_firn_v1_model_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1615,7 +1791,7 @@ func (x *QuarantineCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineCount.ProtoReflect.Descriptor instead.
 func (*QuarantineCount) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{22}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *QuarantineCount) GetModel() string {
@@ -1650,7 +1826,7 @@ type ListQuarantineResponse struct {
 
 func (x *ListQuarantineResponse) Reset() {
 	*x = ListQuarantineResponse{}
-	mi := &file_firn_v1_model_proto_msgTypes[23]
+	mi := &file_firn_v1_model_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1662,7 +1838,7 @@ func (x *ListQuarantineResponse) String() string {
 func (*ListQuarantineResponse) ProtoMessage() {}
 
 func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_model_proto_msgTypes[23]
+	mi := &file_firn_v1_model_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1675,7 +1851,7 @@ func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineResponse.ProtoReflect.Descriptor instead.
 func (*ListQuarantineResponse) Descriptor() ([]byte, []int) {
-	return file_firn_v1_model_proto_rawDescGZIP(), []int{23}
+	return file_firn_v1_model_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListQuarantineResponse) GetRows() []*QuarantinedRow {
@@ -1703,7 +1879,18 @@ var File_firn_v1_model_proto protoreflect.FileDescriptor
 
 const file_firn_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x13firn/v1/model.proto\x12\afirn.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"3\n" +
+	"\x13firn/v1/model.proto\x12\afirn.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n" +
+	"\vTestRequest\x12(\n" +
+	"\x05files\x18\x01 \x03(\v2\x12.firn.v1.ModelFileR\x05files\"f\n" +
+	"\n" +
+	"TestResult\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
+	"\x04test\x18\x02 \x01(\tR\x04test\x12\x16\n" +
+	"\x06passed\x18\x03 \x01(\bR\x06passed\x12\x16\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\"t\n" +
+	"\fTestResponse\x12-\n" +
+	"\aresults\x18\x01 \x03(\v2\x13.firn.v1.TestResultR\aresults\x125\n" +
+	"\vdiagnostics\x18\x02 \x03(\v2\x13.firn.v1.DiagnosticR\vdiagnostics\"3\n" +
 	"\tModelFile\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"7\n" +
@@ -1725,9 +1912,10 @@ const file_firn_v1_model_proto_rawDesc = "" +
 	"\fpending_rows\x18\x06 \x01(\x04R\vpendingRows\"q\n" +
 	"\fPlanResponse\x12*\n" +
 	"\x06models\x18\x01 \x03(\v2\x12.firn.v1.ModelPlanR\x06models\x125\n" +
-	"\vdiagnostics\x18\x02 \x03(\v2\x13.firn.v1.DiagnosticR\vdiagnostics\"8\n" +
+	"\vdiagnostics\x18\x02 \x03(\v2\x13.firn.v1.DiagnosticR\vdiagnostics\"R\n" +
 	"\fApplyRequest\x12(\n" +
-	"\x05files\x18\x01 \x03(\v2\x12.firn.v1.ModelFileR\x05files\";\n" +
+	"\x05files\x18\x01 \x03(\v2\x12.firn.v1.ModelFileR\x05files\x12\x18\n" +
+	"\arebuild\x18\x02 \x01(\bR\arebuild\";\n" +
 	"\rApplyResponse\x12*\n" +
 	"\x06models\x18\x01 \x03(\v2\x12.firn.v1.ModelPlanR\x06models\"$\n" +
 	"\n" +
@@ -1842,7 +2030,7 @@ const file_firn_v1_model_proto_rawDesc = "" +
 	"\x11RUN_STATE_RUNNING\x10\x01\x12\x17\n" +
 	"\x13RUN_STATE_SUCCEEDED\x10\x02\x12\x18\n" +
 	"\x14RUN_STATE_UP_TO_DATE\x10\x03\x12\x14\n" +
-	"\x10RUN_STATE_FAILED\x10\x042\xbf\x03\n" +
+	"\x10RUN_STATE_FAILED\x10\x042\xf4\x03\n" +
 	"\fModelService\x123\n" +
 	"\x04Plan\x12\x14.firn.v1.PlanRequest\x1a\x15.firn.v1.PlanResponse\x126\n" +
 	"\x05Apply\x12\x15.firn.v1.ApplyRequest\x1a\x16.firn.v1.ApplyResponse\x122\n" +
@@ -1850,7 +2038,8 @@ const file_firn_v1_model_proto_rawDesc = "" +
 	"\bGetGraph\x12\x18.firn.v1.GetGraphRequest\x1a\x19.firn.v1.GetGraphResponse\x12?\n" +
 	"\bListRuns\x12\x18.firn.v1.ListRunsRequest\x1a\x19.firn.v1.ListRunsResponse\x129\n" +
 	"\x06GetRun\x12\x16.firn.v1.GetRunRequest\x1a\x17.firn.v1.GetRunResponse\x12Q\n" +
-	"\x0eListQuarantine\x12\x1e.firn.v1.ListQuarantineRequest\x1a\x1f.firn.v1.ListQuarantineResponseB/Z-github.com/firnlake/firn/proto/firn/v1;firnv1b\x06proto3"
+	"\x0eListQuarantine\x12\x1e.firn.v1.ListQuarantineRequest\x1a\x1f.firn.v1.ListQuarantineResponse\x123\n" +
+	"\x04Test\x12\x14.firn.v1.TestRequest\x1a\x15.firn.v1.TestResponseB/Z-github.com/firnlake/firn/proto/firn/v1;firnv1b\x06proto3"
 
 var (
 	file_firn_v1_model_proto_rawDescOnce sync.Once
@@ -1865,77 +2054,85 @@ func file_firn_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_firn_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_firn_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_firn_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_firn_v1_model_proto_goTypes = []any{
 	(RunState)(0),                  // 0: firn.v1.RunState
-	(*ModelFile)(nil),              // 1: firn.v1.ModelFile
-	(*PlanRequest)(nil),            // 2: firn.v1.PlanRequest
-	(*Diagnostic)(nil),             // 3: firn.v1.Diagnostic
-	(*ModelPlan)(nil),              // 4: firn.v1.ModelPlan
-	(*PlanResponse)(nil),           // 5: firn.v1.PlanResponse
-	(*ApplyRequest)(nil),           // 6: firn.v1.ApplyRequest
-	(*ApplyResponse)(nil),          // 7: firn.v1.ApplyResponse
-	(*RunRequest)(nil),             // 8: firn.v1.RunRequest
-	(*RunResponse)(nil),            // 9: firn.v1.RunResponse
-	(*Run)(nil),                    // 10: firn.v1.Run
-	(*RunStep)(nil),                // 11: firn.v1.RunStep
-	(*SourceRange)(nil),            // 12: firn.v1.SourceRange
-	(*GetGraphRequest)(nil),        // 13: firn.v1.GetGraphRequest
-	(*GraphNode)(nil),              // 14: firn.v1.GraphNode
-	(*GraphEdge)(nil),              // 15: firn.v1.GraphEdge
-	(*GetGraphResponse)(nil),       // 16: firn.v1.GetGraphResponse
-	(*ListRunsRequest)(nil),        // 17: firn.v1.ListRunsRequest
-	(*ListRunsResponse)(nil),       // 18: firn.v1.ListRunsResponse
-	(*GetRunRequest)(nil),          // 19: firn.v1.GetRunRequest
-	(*GetRunResponse)(nil),         // 20: firn.v1.GetRunResponse
-	(*ListQuarantineRequest)(nil),  // 21: firn.v1.ListQuarantineRequest
-	(*QuarantinedRow)(nil),         // 22: firn.v1.QuarantinedRow
-	(*QuarantineCount)(nil),        // 23: firn.v1.QuarantineCount
-	(*ListQuarantineResponse)(nil), // 24: firn.v1.ListQuarantineResponse
-	nil,                            // 25: firn.v1.Run.ByRuleEntry
-	(*timestamppb.Timestamp)(nil),  // 26: google.protobuf.Timestamp
+	(*TestRequest)(nil),            // 1: firn.v1.TestRequest
+	(*TestResult)(nil),             // 2: firn.v1.TestResult
+	(*TestResponse)(nil),           // 3: firn.v1.TestResponse
+	(*ModelFile)(nil),              // 4: firn.v1.ModelFile
+	(*PlanRequest)(nil),            // 5: firn.v1.PlanRequest
+	(*Diagnostic)(nil),             // 6: firn.v1.Diagnostic
+	(*ModelPlan)(nil),              // 7: firn.v1.ModelPlan
+	(*PlanResponse)(nil),           // 8: firn.v1.PlanResponse
+	(*ApplyRequest)(nil),           // 9: firn.v1.ApplyRequest
+	(*ApplyResponse)(nil),          // 10: firn.v1.ApplyResponse
+	(*RunRequest)(nil),             // 11: firn.v1.RunRequest
+	(*RunResponse)(nil),            // 12: firn.v1.RunResponse
+	(*Run)(nil),                    // 13: firn.v1.Run
+	(*RunStep)(nil),                // 14: firn.v1.RunStep
+	(*SourceRange)(nil),            // 15: firn.v1.SourceRange
+	(*GetGraphRequest)(nil),        // 16: firn.v1.GetGraphRequest
+	(*GraphNode)(nil),              // 17: firn.v1.GraphNode
+	(*GraphEdge)(nil),              // 18: firn.v1.GraphEdge
+	(*GetGraphResponse)(nil),       // 19: firn.v1.GetGraphResponse
+	(*ListRunsRequest)(nil),        // 20: firn.v1.ListRunsRequest
+	(*ListRunsResponse)(nil),       // 21: firn.v1.ListRunsResponse
+	(*GetRunRequest)(nil),          // 22: firn.v1.GetRunRequest
+	(*GetRunResponse)(nil),         // 23: firn.v1.GetRunResponse
+	(*ListQuarantineRequest)(nil),  // 24: firn.v1.ListQuarantineRequest
+	(*QuarantinedRow)(nil),         // 25: firn.v1.QuarantinedRow
+	(*QuarantineCount)(nil),        // 26: firn.v1.QuarantineCount
+	(*ListQuarantineResponse)(nil), // 27: firn.v1.ListQuarantineResponse
+	nil,                            // 28: firn.v1.Run.ByRuleEntry
+	(*timestamppb.Timestamp)(nil),  // 29: google.protobuf.Timestamp
 }
 var file_firn_v1_model_proto_depIdxs = []int32{
-	1,  // 0: firn.v1.PlanRequest.files:type_name -> firn.v1.ModelFile
-	4,  // 1: firn.v1.PlanResponse.models:type_name -> firn.v1.ModelPlan
-	3,  // 2: firn.v1.PlanResponse.diagnostics:type_name -> firn.v1.Diagnostic
-	1,  // 3: firn.v1.ApplyRequest.files:type_name -> firn.v1.ModelFile
-	4,  // 4: firn.v1.ApplyResponse.models:type_name -> firn.v1.ModelPlan
-	10, // 5: firn.v1.RunResponse.run:type_name -> firn.v1.Run
-	0,  // 6: firn.v1.Run.state:type_name -> firn.v1.RunState
-	26, // 7: firn.v1.Run.started_at:type_name -> google.protobuf.Timestamp
-	26, // 8: firn.v1.Run.ended_at:type_name -> google.protobuf.Timestamp
-	12, // 9: firn.v1.Run.sources:type_name -> firn.v1.SourceRange
-	25, // 10: firn.v1.Run.by_rule:type_name -> firn.v1.Run.ByRuleEntry
-	11, // 11: firn.v1.Run.steps:type_name -> firn.v1.RunStep
-	26, // 12: firn.v1.GraphNode.last_run:type_name -> google.protobuf.Timestamp
-	0,  // 13: firn.v1.GraphNode.state:type_name -> firn.v1.RunState
-	14, // 14: firn.v1.GetGraphResponse.nodes:type_name -> firn.v1.GraphNode
-	15, // 15: firn.v1.GetGraphResponse.edges:type_name -> firn.v1.GraphEdge
-	10, // 16: firn.v1.ListRunsResponse.runs:type_name -> firn.v1.Run
-	10, // 17: firn.v1.GetRunResponse.run:type_name -> firn.v1.Run
-	26, // 18: firn.v1.QuarantinedRow.quarantined_at:type_name -> google.protobuf.Timestamp
-	22, // 19: firn.v1.ListQuarantineResponse.rows:type_name -> firn.v1.QuarantinedRow
-	23, // 20: firn.v1.ListQuarantineResponse.counts:type_name -> firn.v1.QuarantineCount
-	2,  // 21: firn.v1.ModelService.Plan:input_type -> firn.v1.PlanRequest
-	6,  // 22: firn.v1.ModelService.Apply:input_type -> firn.v1.ApplyRequest
-	8,  // 23: firn.v1.ModelService.Run:input_type -> firn.v1.RunRequest
-	13, // 24: firn.v1.ModelService.GetGraph:input_type -> firn.v1.GetGraphRequest
-	17, // 25: firn.v1.ModelService.ListRuns:input_type -> firn.v1.ListRunsRequest
-	19, // 26: firn.v1.ModelService.GetRun:input_type -> firn.v1.GetRunRequest
-	21, // 27: firn.v1.ModelService.ListQuarantine:input_type -> firn.v1.ListQuarantineRequest
-	5,  // 28: firn.v1.ModelService.Plan:output_type -> firn.v1.PlanResponse
-	7,  // 29: firn.v1.ModelService.Apply:output_type -> firn.v1.ApplyResponse
-	9,  // 30: firn.v1.ModelService.Run:output_type -> firn.v1.RunResponse
-	16, // 31: firn.v1.ModelService.GetGraph:output_type -> firn.v1.GetGraphResponse
-	18, // 32: firn.v1.ModelService.ListRuns:output_type -> firn.v1.ListRunsResponse
-	20, // 33: firn.v1.ModelService.GetRun:output_type -> firn.v1.GetRunResponse
-	24, // 34: firn.v1.ModelService.ListQuarantine:output_type -> firn.v1.ListQuarantineResponse
-	28, // [28:35] is the sub-list for method output_type
-	21, // [21:28] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	4,  // 0: firn.v1.TestRequest.files:type_name -> firn.v1.ModelFile
+	2,  // 1: firn.v1.TestResponse.results:type_name -> firn.v1.TestResult
+	6,  // 2: firn.v1.TestResponse.diagnostics:type_name -> firn.v1.Diagnostic
+	4,  // 3: firn.v1.PlanRequest.files:type_name -> firn.v1.ModelFile
+	7,  // 4: firn.v1.PlanResponse.models:type_name -> firn.v1.ModelPlan
+	6,  // 5: firn.v1.PlanResponse.diagnostics:type_name -> firn.v1.Diagnostic
+	4,  // 6: firn.v1.ApplyRequest.files:type_name -> firn.v1.ModelFile
+	7,  // 7: firn.v1.ApplyResponse.models:type_name -> firn.v1.ModelPlan
+	13, // 8: firn.v1.RunResponse.run:type_name -> firn.v1.Run
+	0,  // 9: firn.v1.Run.state:type_name -> firn.v1.RunState
+	29, // 10: firn.v1.Run.started_at:type_name -> google.protobuf.Timestamp
+	29, // 11: firn.v1.Run.ended_at:type_name -> google.protobuf.Timestamp
+	15, // 12: firn.v1.Run.sources:type_name -> firn.v1.SourceRange
+	28, // 13: firn.v1.Run.by_rule:type_name -> firn.v1.Run.ByRuleEntry
+	14, // 14: firn.v1.Run.steps:type_name -> firn.v1.RunStep
+	29, // 15: firn.v1.GraphNode.last_run:type_name -> google.protobuf.Timestamp
+	0,  // 16: firn.v1.GraphNode.state:type_name -> firn.v1.RunState
+	17, // 17: firn.v1.GetGraphResponse.nodes:type_name -> firn.v1.GraphNode
+	18, // 18: firn.v1.GetGraphResponse.edges:type_name -> firn.v1.GraphEdge
+	13, // 19: firn.v1.ListRunsResponse.runs:type_name -> firn.v1.Run
+	13, // 20: firn.v1.GetRunResponse.run:type_name -> firn.v1.Run
+	29, // 21: firn.v1.QuarantinedRow.quarantined_at:type_name -> google.protobuf.Timestamp
+	25, // 22: firn.v1.ListQuarantineResponse.rows:type_name -> firn.v1.QuarantinedRow
+	26, // 23: firn.v1.ListQuarantineResponse.counts:type_name -> firn.v1.QuarantineCount
+	5,  // 24: firn.v1.ModelService.Plan:input_type -> firn.v1.PlanRequest
+	9,  // 25: firn.v1.ModelService.Apply:input_type -> firn.v1.ApplyRequest
+	11, // 26: firn.v1.ModelService.Run:input_type -> firn.v1.RunRequest
+	16, // 27: firn.v1.ModelService.GetGraph:input_type -> firn.v1.GetGraphRequest
+	20, // 28: firn.v1.ModelService.ListRuns:input_type -> firn.v1.ListRunsRequest
+	22, // 29: firn.v1.ModelService.GetRun:input_type -> firn.v1.GetRunRequest
+	24, // 30: firn.v1.ModelService.ListQuarantine:input_type -> firn.v1.ListQuarantineRequest
+	1,  // 31: firn.v1.ModelService.Test:input_type -> firn.v1.TestRequest
+	8,  // 32: firn.v1.ModelService.Plan:output_type -> firn.v1.PlanResponse
+	10, // 33: firn.v1.ModelService.Apply:output_type -> firn.v1.ApplyResponse
+	12, // 34: firn.v1.ModelService.Run:output_type -> firn.v1.RunResponse
+	19, // 35: firn.v1.ModelService.GetGraph:output_type -> firn.v1.GetGraphResponse
+	21, // 36: firn.v1.ModelService.ListRuns:output_type -> firn.v1.ListRunsResponse
+	23, // 37: firn.v1.ModelService.GetRun:output_type -> firn.v1.GetRunResponse
+	27, // 38: firn.v1.ModelService.ListQuarantine:output_type -> firn.v1.ListQuarantineResponse
+	3,  // 39: firn.v1.ModelService.Test:output_type -> firn.v1.TestResponse
+	32, // [32:40] is the sub-list for method output_type
+	24, // [24:32] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_firn_v1_model_proto_init() }
@@ -1949,7 +2146,7 @@ func file_firn_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_firn_v1_model_proto_rawDesc), len(file_firn_v1_model_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   25,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -48,6 +48,8 @@ const (
 	// ModelServiceListQuarantineProcedure is the fully-qualified name of the ModelService's
 	// ListQuarantine RPC.
 	ModelServiceListQuarantineProcedure = "/firn.v1.ModelService/ListQuarantine"
+	// ModelServiceTestProcedure is the fully-qualified name of the ModelService's Test RPC.
+	ModelServiceTestProcedure = "/firn.v1.ModelService/Test"
 )
 
 // ModelServiceClient is a client for the firn.v1.ModelService service.
@@ -68,6 +70,9 @@ type ModelServiceClient interface {
 	// ListQuarantine lists quarantined rows, newest first, with reasons and raw
 	// payload, and counts by rule.
 	ListQuarantine(context.Context, *connect.Request[v1.ListQuarantineRequest]) (*connect.Response[v1.ListQuarantineResponse], error)
+	// Test runs the tests that stand in the heads of a project's models. Nothing
+	// is stored.
+	Test(context.Context, *connect.Request[v1.TestRequest]) (*connect.Response[v1.TestResponse], error)
 }
 
 // NewModelServiceClient constructs a client for the firn.v1.ModelService service. By default, it
@@ -123,6 +128,12 @@ func NewModelServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(modelServiceMethods.ByName("ListQuarantine")),
 			connect.WithClientOptions(opts...),
 		),
+		test: connect.NewClient[v1.TestRequest, v1.TestResponse](
+			httpClient,
+			baseURL+ModelServiceTestProcedure,
+			connect.WithSchema(modelServiceMethods.ByName("Test")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -135,6 +146,7 @@ type modelServiceClient struct {
 	listRuns       *connect.Client[v1.ListRunsRequest, v1.ListRunsResponse]
 	getRun         *connect.Client[v1.GetRunRequest, v1.GetRunResponse]
 	listQuarantine *connect.Client[v1.ListQuarantineRequest, v1.ListQuarantineResponse]
+	test           *connect.Client[v1.TestRequest, v1.TestResponse]
 }
 
 // Plan calls firn.v1.ModelService.Plan.
@@ -172,6 +184,11 @@ func (c *modelServiceClient) ListQuarantine(ctx context.Context, req *connect.Re
 	return c.listQuarantine.CallUnary(ctx, req)
 }
 
+// Test calls firn.v1.ModelService.Test.
+func (c *modelServiceClient) Test(ctx context.Context, req *connect.Request[v1.TestRequest]) (*connect.Response[v1.TestResponse], error) {
+	return c.test.CallUnary(ctx, req)
+}
+
 // ModelServiceHandler is an implementation of the firn.v1.ModelService service.
 type ModelServiceHandler interface {
 	// Plan parses a project and answers the graph, each change's class, and the
@@ -190,6 +207,9 @@ type ModelServiceHandler interface {
 	// ListQuarantine lists quarantined rows, newest first, with reasons and raw
 	// payload, and counts by rule.
 	ListQuarantine(context.Context, *connect.Request[v1.ListQuarantineRequest]) (*connect.Response[v1.ListQuarantineResponse], error)
+	// Test runs the tests that stand in the heads of a project's models. Nothing
+	// is stored.
+	Test(context.Context, *connect.Request[v1.TestRequest]) (*connect.Response[v1.TestResponse], error)
 }
 
 // NewModelServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -241,6 +261,12 @@ func NewModelServiceHandler(svc ModelServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(modelServiceMethods.ByName("ListQuarantine")),
 		connect.WithHandlerOptions(opts...),
 	)
+	modelServiceTestHandler := connect.NewUnaryHandler(
+		ModelServiceTestProcedure,
+		svc.Test,
+		connect.WithSchema(modelServiceMethods.ByName("Test")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/firn.v1.ModelService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ModelServicePlanProcedure:
@@ -257,6 +283,8 @@ func NewModelServiceHandler(svc ModelServiceHandler, opts ...connect.HandlerOpti
 			modelServiceGetRunHandler.ServeHTTP(w, r)
 		case ModelServiceListQuarantineProcedure:
 			modelServiceListQuarantineHandler.ServeHTTP(w, r)
+		case ModelServiceTestProcedure:
+			modelServiceTestHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -292,4 +320,8 @@ func (UnimplementedModelServiceHandler) GetRun(context.Context, *connect.Request
 
 func (UnimplementedModelServiceHandler) ListQuarantine(context.Context, *connect.Request[v1.ListQuarantineRequest]) (*connect.Response[v1.ListQuarantineResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("firn.v1.ModelService.ListQuarantine is not implemented"))
+}
+
+func (UnimplementedModelServiceHandler) Test(context.Context, *connect.Request[v1.TestRequest]) (*connect.Response[v1.TestResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("firn.v1.ModelService.Test is not implemented"))
 }

@@ -128,7 +128,8 @@ func (d *jsonDecoder) decode(data string, rows *JSONRows) error {
 }
 
 func (r *JSONRows) keep(row int64, line string, faults []parquet.RowFault) {
-	bad := BadLine{Row: row, Payload: line}
+	// A copy, so that one bad line does not keep the whole request alive.
+	bad := BadLine{Row: row, Payload: strings.Clone(line)}
 	for _, f := range faults {
 		f.Row = row
 		if len(r.Faults) < parquet.MaxFaults {

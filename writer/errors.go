@@ -1,0 +1,138 @@
+package writer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/internal/parquet"
+	firnv1 "github.com/firnlake/firn/proto/firn/v1"
+	"github.com/firnlake/firn/writer/intake"
+)
+
+var (
+	errBusy     = errors.New("the server holds as many rows as it may; send again after the retry hint")
+	errQuota    = errors.New("this contributor holds as many rows on the server as it may; send again after the retry hint")
+	errDraining = errors.New("the server is shutting down; nothing of the request was taken; send it again with the same offset or idempotency key")
+)
+
+// invalidError is a fault of the request that its sender must mend.
+type invalidError struct{ error }
+
+func invalid(format string, args ...any) error { return invalidError{fmt.Errorf(format, args...)} }
+
+// batchError is faulty rows or columns of one batch.
+type batchError struct {
+	faults []parquet.RowFault
+	total  uint64
+}
+
+func (e *batchError) Error() string {
+	f := e.faults[0]
+	where := ""
+	if f.Column != "" {
+		where = " column " + f.Column + ":"
+	}
+	return fmt.Sprintf("nothing was committed: %d faulty rows; row %d:%s %s", e.total, f.Row, where, f.Message)
+}
+
+// duplicateError carries the answer that a duplicate gets.
+type duplicateError struct{ answer *firnv1.AppendResponse }
+
+func (e *duplicateError) Error() string {
+	return fmt.Sprintf("these rows were committed before; the channel's next offset is %d", e.answer.NextOffset)
+}
+
+// rpcError translates everything this service fails with. What is not known
+// here is an internal error, logged in full and told in general.
+func (s *Service) rpcError(ctx context.Context, op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if rpc, ok := errors.AsType[*connect.Error](err); ok {
+		return rpc
+	}
+	if e, ok := errors.AsType[*batchError](err); ok {
+		detail := &firnv1.RowErrors{Total: e.total}
+		for _, f := range e.faults {
+			detail.Errors = append(detail.Errors, &firnv1.RowError{Row: uint64(f.Row), Column: f.Column, Message: f.Message})
+		}
+		return withDetail(connect.NewError(connect.CodeInvalidArgument, e), detail)
+	}
+	if e, ok := errors.AsType[*parquet.SchemaError](err); ok {
+		detail := &firnv1.RowErrors{}
+		for _, f := range e.Faults[:min(len(e.Faults), parquet.MaxFaults)] {
+			detail.Errors = append(detail.Errors, &firnv1.RowError{Column: f.Column, Message: f.Message})
+		}
+		return withDetail(connect.NewError(connect.CodeInvalidArgument, e), detail)
+	}
+	if e, ok := errors.AsType[*duplicateError](err); ok {
+		return withDetail(connect.NewError(connect.CodeAlreadyExists, e), e.answer)
+	}
+	if e, ok := errors.AsType[*catalog.ChannelError](err); ok {
+		return channelError(e)
+	}
+	var limit *parquet.LimitError
+	switch {
+	case errors.Is(err, errBusy), errors.Is(err, errQuota):
+		return s.busy(err)
+	case errors.As(err, new(invalidError)), errors.Is(err, intake.ErrMalformed), errors.As(err, &limit):
+		return connect.NewError(connect.CodeInvalidArgument, err)
+	case errors.As(err, new(*notOpenError)):
+		return withDetail(connect.NewError(connect.CodeFailedPrecondition, err), &firnv1.ChannelState{})
+	case errors.Is(err, errDraining), errors.Is(err, catalog.ErrClosed):
+		return connect.NewError(connect.CodeUnavailable, errDraining)
+	case errors.Is(err, catalog.ErrNotFound):
+		return connect.NewError(connect.CodeNotFound, err)
+	case errors.Is(err, catalog.ErrIdempotencyMismatch), errors.Is(err, catalog.ErrInvalid):
+		return connect.NewError(connect.CodeInvalidArgument, err)
+	case errors.Is(err, catalog.ErrUnknownOutcome):
+		return connect.NewError(connect.CodeUnavailable, errors.New("the commit may or may not have happened; send the same rows again with the same channel offset or idempotency key, then nothing is written twice (without either, read the table first)"))
+	case errors.Is(err, catalog.ErrStoreReadOnly):
+		return connect.NewError(connect.CodeUnavailable, errors.New("the server's disk is full and nothing was committed; send the same rows again once there is room"))
+	case errors.Is(err, catalog.ErrCommitConflict):
+		return connect.NewError(connect.CodeAborted, fmt.Errorf("the table changed while the rows were written and nothing was committed; send them again: %w", err))
+	case errors.Is(err, context.Canceled):
+		return connect.NewError(connect.CodeCanceled, errors.New("the client went away; the rows may still be committed"))
+	case errors.Is(err, context.DeadlineExceeded):
+		return connect.NewError(connect.CodeDeadlineExceeded, errors.New("the deadline passed; the rows may still be committed: send them again with the same offset or idempotency key"))
+	}
+	s.cfg.Logger.ErrorContext(ctx, "ingest request failed", "operation", op, "error", err)
+	return connect.NewError(connect.CodeUnavailable, errors.New("the rows could not be stored; send them again with the same offset or idempotency key (the server's log has the reason)"))
+}
+
+func channelError(e *catalog.ChannelError) error {
+	state := &firnv1.ChannelState{Epoch: e.State.Epoch, NextOffset: e.State.NextOffset}
+	switch e.Kind {
+	case catalog.ChannelDuplicate:
+		return withDetail(connect.NewError(connect.CodeAlreadyExists, e), &firnv1.AppendResponse{
+			SnapshotId: e.State.SnapshotID, NextOffset: e.State.NextOffset, Duplicate: true,
+		})
+	case catalog.ChannelFenced:
+		return withDetail(connect.NewError(connect.CodeFailedPrecondition,
+			fmt.Errorf("channel %s was opened by another client (epoch %d); open it again to take it over", e.State.Name, e.State.Epoch)), state)
+	}
+	return withDetail(connect.NewError(connect.CodeOutOfRange,
+		fmt.Errorf("rows are missing before this batch: channel %s expects offset %d; send from there", e.State.Name, e.State.NextOffset)), state)
+}
+
+// busy answers RESOURCE_EXHAUSTED with when to come again.
+func (s *Service) busy(err error) *connect.Error {
+	wait := s.budget.retryAfter()
+	e := withDetail(connect.NewError(connect.CodeResourceExhausted, err), &firnv1.RetryHint{RetryAfterMs: uint32(wait.Milliseconds())})
+	e.Meta().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+	return e
+}
+
+func withDetail(e *connect.Error, m proto.Message) *connect.Error {
+	if d, err := connect.NewErrorDetail(m); err == nil {
+		e.AddDetail(d)
+	}
+	return e
+}

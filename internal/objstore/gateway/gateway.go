@@ -122,7 +122,11 @@ func Start(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 			MaxRequests:       maxRequests,
 			MultipartMaxParts: maxParts,
 			Quiet:             true,
-			S3Options:         []s3api.Option{s3api.WithOnListen(sync.OnceFunc(func() { close(ready) }))},
+			KeepAlive:         true,
+			S3Options: []s3api.Option{
+				s3api.WithOnListen(sync.OnceFunc(func() { close(ready) })),
+				s3api.WithMiddleware("/", closeAfterChunkedBody),
+			},
 		})
 		if err != nil && runCtx.Err() == nil {
 			g.err = fmt.Errorf("S3 gateway on %s: %w", endpoint, err)

@@ -10,7 +10,7 @@ import (
 
 // WatermarkTagPrefix begins the names of tags that pin a promotion's watermark: expiry in
 // a commit stops at the oldest of them, up to watermarkSlack times the table's bound.
-const WatermarkTagPrefix = "firn-wm-"
+const WatermarkTagPrefix = "firn-watermark-"
 
 // watermarkSlack bounds what a promotion that stands still can keep.
 const watermarkSlack = 10

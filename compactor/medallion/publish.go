@@ -20,19 +20,18 @@ type dataFiles = []iceberg.DataFile
 // What a promotion writes into the summary of the target's snapshot: the
 // watermark travels with the table through rollback and replication.
 const (
-	summaryModel      = "firn.model"
-	summaryRun        = "firn.run-id"
-	summaryHash       = "firn.definition-hash"
-	summarySource     = "firn.source"
-	summaryWatermark  = "firn.watermark.snapshot-id"
-	summarySequence   = "firn.watermark.sequence-number"
-	summaryLaw        = "firn.conservation"
-	watermarkTagStart = "firn-watermark-"
+	summaryModel     = "firn.model"
+	summaryRun       = "firn.run-id"
+	summaryHash      = "firn.definition-hash"
+	summarySource    = "firn.source"
+	summaryWatermark = "firn.watermark.snapshot-id"
+	summarySequence  = "firn.watermark.sequence-number"
+	summaryLaw       = "firn.conservation"
 )
 
 // WatermarkTag is the tag on a source that pins the snapshot up to which a
-// model has read it.
-func WatermarkTag(model string) string { return watermarkTagStart + model }
+// model has read it. Expiry stops at the oldest tag of this kind.
+func WatermarkTag(model string) string { return catalog.WatermarkTagPrefix + model }
 
 // publish commits a run: target, side tables, the tag on the source, the
 // watermark and the run record, in one transaction.

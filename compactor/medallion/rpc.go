@@ -136,7 +136,7 @@ func (h *handler) node(ctx context.Context, d *definition, recent []Run) (*firnv
 }
 
 func (h *handler) ListRuns(ctx context.Context, req *connect.Request[firnv1.ListRunsRequest]) (*connect.Response[firnv1.ListRunsResponse], error) {
-	runs, err := h.s.Runs(ctx, req.Msg.Model, int(min(req.Msg.Limit, 1000)))
+	runs, err := h.s.Runs(ctx, req.Msg.Model, int(min(req.Msg.Limit, 100_000)))
 	if err != nil {
 		return nil, rpcError(err)
 	}

@@ -57,6 +57,10 @@ func (c *commitBodyJSON) creates() bool {
 func (s *Server) change(r *request, id catalog.Ident, c commitBodyJSON) (catalog.TableChange, error) {
 	change := catalog.TableChange{Requirements: c.Requirements, Updates: c.Updates}
 	if c.creates() {
+		// A repeated request finds its own table; the commit knows its key.
+		if exists, err := s.cat.TableExists(r.Context(), id); err == nil && exists && r.key == nil {
+			return change, &catalog.RequirementError{Ident: id, Reason: "the table already exists"}
+		}
 		change.Create = &catalog.NewTable{Ident: id, ID: c.uuid}
 		return change, nil
 	}
@@ -73,6 +77,7 @@ func (s *Server) commitTable(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
+	println("DUMP", string(r.body))
 	var body commitBodyJSON
 	if err := decode(r.body, &body); err != nil {
 		return err

@@ -286,7 +286,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	}
 }
 
-var errPlanned = errors.New("planned: /var/lib/secret")
+var errPlanned = errors.New("planned: /var/lib/hidden")
 
 // The two failure rows of a commit: it did not happen, and it happened but
 // looked failed.
@@ -309,7 +309,7 @@ func TestUnknownOutcomes(t *testing.T) {
 	a := f.Call(t, "POST", tables+"/t", body(nil, setProperties("after", "1")))
 	f.Store.InjectApply(nil)
 	assert.Contains(t, []int{200, 500}, a.Status, "%s", a.Body)
-	assert.NotContains(t, string(a.Body), "secret")
+	assert.NotContains(t, string(a.Body), "hidden")
 	assert.Equal(t, "1", property(t, f, "t", "after"))
 
 	// It did not happen: the same, and the truth is what a load says.
@@ -317,7 +317,7 @@ func TestUnknownOutcomes(t *testing.T) {
 	a = f.Call(t, "POST", tables+"/t", body(nil, setProperties("before", "1")))
 	f.Store.InjectApply(nil)
 	assert.Contains(t, []int{200, 500}, a.Status, "%s", a.Body)
-	assert.NotContains(t, string(a.Body), "secret")
+	assert.NotContains(t, string(a.Body), "hidden")
 	if a.Status == 500 {
 		assert.Equal(t, "CommitStateUnknownException", a.Error())
 		assert.Contains(t, log.String(), "request failed")
@@ -348,5 +348,5 @@ func TestUnknownOutcomes(t *testing.T) {
 	a = f.Call(t, "GET", "/v1/namespaces/ns", nil)
 	f.Store.InjectRead(nil)
 	assert.Equal(t, 500, a.Status)
-	assert.NotContains(t, string(a.Body), "secret")
+	assert.NotContains(t, string(a.Body), "hidden")
 }

@@ -71,6 +71,8 @@ var rules = []rule{
 	// Neither happened, so a client may try again and may clean up: 429, never 503.
 	{err: catalog.ErrStoreReadOnly, status: http.StatusTooManyRequests, kind: "SlowDownException", hidden: true,
 		message: "the catalog takes no changes because its disk is full; nothing was changed, free some room and try again"},
+	{err: catalog.ErrNotCommitted, status: http.StatusTooManyRequests, kind: "SlowDownException", hidden: true,
+		message: "the catalog could not write what the commit needs; nothing was changed, try again in a moment"},
 	{err: catalog.ErrStoreFailed, status: http.StatusInternalServerError, kind: "CommitStateUnknownException", hidden: true,
 		message: "the catalog's store failed and the server stops; load the table again once it is back, before anything is retried or removed"},
 	{err: catalog.ErrClosed, status: http.StatusTooManyRequests, kind: "SlowDownException", hidden: true,

@@ -72,6 +72,7 @@ func TestAnswers(t *testing.T) {
 		{catalog.ErrUnknownOutcome, 500, "CommitStateUnknownException"},
 		{catalog.ErrIdempotencyMismatch, 422, "UnprocessableEntityException"},
 		{catalog.ErrStoreReadOnly, 429, "SlowDownException"},
+		{fmt.Errorf("%w: %w", catalog.ErrNotCommitted, context.Canceled), 429, "SlowDownException"},
 		{catalog.ErrStoreFailed, 500, "CommitStateUnknownException"},
 		{catalog.ErrClosed, 429, "SlowDownException"},
 		{context.Canceled, 500, "CommitStateUnknownException"},

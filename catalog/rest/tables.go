@@ -74,10 +74,8 @@ func (s *Server) createTable(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	if body.Spec != nil {
-		for _, field := range body.Spec.Fields() {
-			if _, unknown := field.Transform.(iceberg.UnknownTransform); unknown {
-				return badRequest("partition field %q has the transform %q, which this server does not know", field.Name, field.Transform)
-			}
+		if err := checkSpec(body.Schema, &body.Spec.PartitionSpec); err != nil {
+			return err
 		}
 		n.Spec = &body.Spec.PartitionSpec
 	}
@@ -88,7 +86,29 @@ func (s *Server) createTable(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return s.load.write(w, r, t.MetadataLocation, t.JSON, allSnapshots)
+	location := t.MetadataLocation
+	if body.Stage {
+		location = "" // nothing is written yet
+	}
+	return s.load.write(w, r, location, t.JSON, allSnapshots)
+}
+
+// checkSpec refuses transforms that no reader could evaluate: iceberg-go keeps
+// unknown ones for the sake of reading, and checks no types.
+func checkSpec(schema *iceberg.Schema, spec *iceberg.PartitionSpec) error {
+	for _, field := range spec.Fields() {
+		if _, unknown := field.Transform.(iceberg.UnknownTransform); unknown {
+			return badRequest("partition field %q has the transform %q, which this server does not know", field.Name, field.Transform)
+		}
+		source, ok := schema.FindFieldByID(field.SourceID())
+		if !ok {
+			return badRequest("partition field %q is made from column %d, which the schema does not have", field.Name, field.SourceID())
+		}
+		if !field.Transform.CanTransform(source.Type) {
+			return badRequest("partition field %q: %s does not work on column %q of type %s", field.Name, field.Transform, source.Name, source.Type)
+		}
+	}
+	return nil
 }
 
 func (s *Server) registerTable(w http.ResponseWriter, r *request) error {

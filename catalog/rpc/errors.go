@@ -44,6 +44,7 @@ var rules = []rule{
 	{err: catalog.ErrCommitConflict, code: connectrpc.CodeAborted, why: "another commit was faster", do: "load the table again and retry"},
 	{err: catalog.ErrInvalid, code: connectrpc.CodeInvalidArgument, why: "the request can not succeed as it is", do: "correct it and send it again"},
 	{err: catalog.ErrStoreReadOnly, code: connectrpc.CodeResourceExhausted, what: "the catalog takes no changes", why: "its disk is full; nothing was changed", do: "free some room on the catalog's disk and retry"},
+	{err: catalog.ErrNotCommitted, code: connectrpc.CodeUnavailable, what: "the catalog could not write what the change needs", why: "its object store did not take the files; nothing was changed", do: "retry in a moment; firn doctor checks the bucket"},
 	{err: catalog.ErrStoreFailed, code: connectrpc.CodeUnavailable, what: "the catalog's store failed", why: "its disk or database answered with an error and the server stops; a change that was under way may have happened", do: "look at the server's log, start it again, then look at the table"},
 	{err: catalog.ErrClosed, code: connectrpc.CodeUnavailable, what: "the catalog takes no requests", why: "it is shutting down; nothing was changed", do: "retry in a moment"},
 	{err: context.Canceled, code: connectrpc.CodeCanceled, what: "the request was given up", why: "the caller went away", do: "look at the table before a change is sent again"},

@@ -161,7 +161,7 @@ func TestCreateTable(t *testing.T) {
 	for _, c := range got.Msg.GetColumns() {
 		columns = append(columns, fmt.Sprintf("%d %s %s %t", c.GetId(), c.GetName(), c.GetType(), c.GetRequired()))
 	}
-	assert.Equal(t, []string{"1 id long true", "2 country string false", "3 amount decimal(18, 3) false", "4 tags list<string> false", "5 at timestamptz false"}, columns)
+	assert.Equal(t, []string{"1 id long true", "2 country string false", "3 amount decimal(18, 3) false", "4 tags list<string> false", "6 at timestamptz false"}, columns, "the catalog numbers nested fields as it goes")
 	var spec []string
 	for _, p := range got.Msg.GetPartitionBy() {
 		spec = append(spec, p.GetName()+" "+p.GetTransform()+" "+p.GetSource())

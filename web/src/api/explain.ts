@@ -1,0 +1,41 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/** A fault as people need it: what happened, why, and what to do. */
+export type Explained = { what: string; why: string; help: string; code: string };
+
+export function explain(error: unknown, doing: string): Explained {
+  const fault = ConnectError.from(error);
+  const code = Code[fault.code] ?? "Unknown";
+  return { what: `Could not ${doing}.`, why: fault.rawMessage || fault.message, help: helpFor(fault), code };
+}
+
+function helpFor(fault: ConnectError): string {
+  switch (fault.code) {
+    case Code.Unavailable:
+      return "The service did not answer. Look whether `firn dev` or `firn serve` runs; the page tries again by itself.";
+    case Code.NotFound:
+      return "It may have been dropped or renamed. Go back to the list, or look in the commit log with `firn audit`.";
+    case Code.InvalidArgument:
+      return "The request is at fault: change what the message names and try again.";
+    case Code.FailedPrecondition:
+    case Code.Aborted:
+      return "Something changed meanwhile. Load the page again and repeat the action.";
+    case Code.ResourceExhausted:
+      return "A limit was reached. Ask for less at a time, or raise the limit in the configuration.";
+    case Code.DeadlineExceeded:
+      return "It took longer than allowed. Narrow the question (a filter, fewer columns), or raise the deadline.";
+    case Code.Unimplemented:
+      return "This process does not take that role. Start it with the role, or use the address of one that has it.";
+    case Code.PermissionDenied:
+    case Code.Unauthenticated:
+      return "You may not do this. Ask whoever runs this lake for the right.";
+    case Code.Canceled:
+      return "It was cancelled. Start it again when you want it.";
+    default:
+      // A fetch that never reached the server comes as an unknown fault.
+      if (/fetch|network/i.test(fault.message)) {
+        return "The service did not answer. Look whether `firn dev` or `firn serve` runs; the page tries again by itself.";
+      }
+      return "The log of the process says more: `firn doctor` checks what it relies on.";
+  }
+}

@@ -1,0 +1,52 @@
+import { useQuery } from "@connectrpc/connect-query";
+import { keepPreviousData } from "@tanstack/react-query";
+import { useRefresh } from "~/app/live";
+import { CatalogService } from "~/gen/firn/v1/catalog_pb";
+import { JobService, type JobState } from "~/gen/firn/v1/job_pb";
+import { ModelService } from "~/gen/firn/v1/model_pb";
+import { parseTable } from "~/lake/name";
+
+/** What several screens ask for, each with the pace at which it changes. */
+export function useTables() {
+  return useQuery(CatalogService.method.listTables, {}, useRefresh(5000));
+}
+
+export function useTable(name: string) {
+  return useQuery(CatalogService.method.getTable, { table: parseTable(name) }, useRefresh(5000));
+}
+
+export function useSnapshots(name: string, limit = 500) {
+  return useQuery(CatalogService.method.listSnapshots, { table: parseTable(name), limit }, useRefresh(5000));
+}
+
+export function useJobs(input: { states?: JobState[]; table?: string; limit?: number } = {}) {
+  return useQuery(
+    JobService.method.listJobs,
+    {
+      states: input.states ?? [],
+      limit: input.limit ?? 200,
+      ...(input.table ? { table: parseTable(input.table) } : {}),
+    },
+    { ...useRefresh(2000), placeholderData: keepPreviousData },
+  );
+}
+
+export function useGraph() {
+  return useQuery(ModelService.method.getGraph, {}, useRefresh(4000));
+}
+
+export function useRuns(input: { model?: string; limit?: number } = {}) {
+  return useQuery(
+    ModelService.method.listRuns,
+    { model: input.model ?? "", limit: input.limit ?? 100 },
+    { ...useRefresh(4000), placeholderData: keepPreviousData },
+  );
+}
+
+export function useQuarantine(input: { model?: string; rule?: string; limit: number; offset?: number }) {
+  return useQuery(
+    ModelService.method.listQuarantine,
+    { model: input.model ?? "", rule: input.rule ?? "", limit: input.limit, offset: input.offset ?? 0 },
+    { ...useRefresh(10_000), placeholderData: keepPreviousData },
+  );
+}

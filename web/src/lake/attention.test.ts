@@ -1,0 +1,50 @@
+import { create } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import { TableSummarySchema } from "~/gen/firn/v1/catalog_pb";
+import { JobKind, JobSchema, JobState } from "~/gen/firn/v1/job_pb";
+import { GraphNodeSchema, QuarantineCountSchema, RunState } from "~/gen/firn/v1/model_pb";
+import { attention, type Lake } from "./attention";
+
+const table = { namespace: ["bronze"], name: "t" };
+const none: Lake = { tables: [], jobs: [], nodes: [], quarantine: [] };
+const job = (id: string, state: JobState) =>
+  create(JobSchema, { id, state, table, kind: JobKind.COMPACT, error: "no space" });
+
+describe("attention", () => {
+  it("is silent about a healthy lake", () => {
+    const healthy = create(TableSummarySchema, { table, health: { score: 97 } });
+    const unknown = create(TableSummarySchema, { table, health: { score: -1 } });
+    expect(attention({ ...none, tables: [healthy, unknown], jobs: [job("1", JobState.SUCCEEDED)] })).toEqual([]);
+  });
+
+  it("puts the worst first, each with a reason, an action and a command", () => {
+    const items = attention({
+      tables: [
+        create(TableSummarySchema, {
+          table,
+          health: {
+            score: 41,
+            reasons: [
+              { code: "skew", points: 10, message: "one partition has 91.4 %" },
+              { code: "small_files", points: 49, message: "812 small files" },
+            ],
+          },
+        }),
+      ],
+      jobs: [job("7", JobState.FAILED)],
+      nodes: [
+        create(GraphNodeSchema, { name: "gold.x", state: RunState.SUCCEEDED, mode: "aggregate", pendingRows: 5n }),
+      ],
+      quarantine: [create(QuarantineCountSchema, { model: "silver.x", rule: "price_positive", rows: 2512n })],
+    });
+    expect(items.map((item) => item.severity)).toEqual(["bad", "bad", "warn", "note"]);
+    expect(items[0]).toMatchObject({ subject: "bronze.t", cli: "firn job retry 7" });
+    expect(items[1]).toMatchObject({ reason: "Health 41: 812 small files", cli: "firn compact bronze.t --wait" });
+    expect(items[2]?.action.search).toEqual({ model: "silver.x", rule: "price_positive" });
+  });
+
+  it("forgets a failure that a later job of the same kind made good", () => {
+    expect(attention({ ...none, jobs: [job("9", JobState.SUCCEEDED), job("8", JobState.FAILED)] })).toEqual([]);
+    expect(attention({ ...none, jobs: [job("9", JobState.FAILED), job("8", JobState.SUCCEEDED)] })).toHaveLength(1);
+  });
+});

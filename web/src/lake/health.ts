@@ -1,0 +1,37 @@
+import type { Health } from "~/gen/firn/v1/catalog_pb";
+
+export type Tone = "good" | "warn" | "bad" | "idle" | "busy";
+
+/** What a score means. -1 is not known yet. */
+export function healthTone(score: number): Tone {
+  if (score < 0) return "idle";
+  if (score >= 80) return "good";
+  if (score >= 50) return "warn";
+  return "bad";
+}
+
+export function healthLabel(health: Health | undefined): string {
+  if (!health || health.score < 0) return "not measured";
+  return { good: "healthy", warn: "wants work", bad: "poor", idle: "not measured", busy: "" }[healthTone(health.score)];
+}
+
+/** What helps against a reason, by its machine name. */
+export function remedy(code: string): { text: string; action: "compact" | "expire" | "none" } {
+  switch (code) {
+    case "small_files":
+      return { text: "Compaction fuses the small files of each partition.", action: "compact" };
+    case "delete_files":
+      return { text: "Compaction applies the delete files, so that readers need not.", action: "compact" };
+    case "oversized":
+      return { text: "Compaction splits files far above the target size.", action: "compact" };
+    case "snapshots":
+      return { text: "Expiry removes snapshots beyond the retention of the table.", action: "expire" };
+    case "skew":
+      return {
+        text: "One partition outweighs the others. Add a bucket to the partition spec, or a finer time unit.",
+        action: "none",
+      };
+    default:
+      return { text: "", action: "none" };
+  }
+}

@@ -1,0 +1,165 @@
+import type { Event, TableSummary } from "~/gen/firn/v1/catalog_pb";
+import type { ListJobsResponse } from "~/gen/firn/v1/job_pb";
+import type { QuarantineCount } from "~/gen/firn/v1/model_pb";
+import { bytes, compact, count, duration, millis, percent, plural } from "~/lake/format";
+import { countOf } from "~/lake/jobs";
+import { tableName } from "~/lake/name";
+import { figure } from "~/lake/snapshots";
+import { Go } from "~/ui/go";
+import { Bar, Card } from "~/ui/layout";
+import { Status } from "~/ui/status";
+import { Why } from "~/ui/why";
+
+/** Ingestion, small-file debt, jobs and quarantine, each with what it is made of. */
+export function Vitals({
+  tables,
+  jobs,
+  quarantine,
+  events,
+  now,
+}: {
+  tables: readonly TableSummary[];
+  jobs: ListJobsResponse | undefined;
+  quarantine: readonly QuarantineCount[] | undefined;
+  events: readonly Event[];
+  now: number;
+}) {
+  const files = tables.reduce((sum, table) => sum + table.dataFiles, 0n);
+  const small = tables.reduce((sum, table) => sum + (table.health?.smallFiles ?? 0n), 0n);
+  const held = quarantine?.reduce((sum, entry) => sum + entry.rows, 0n);
+  const worst = [...tables].sort((a, b) => Number((b.health?.smallFiles ?? 0n) - (a.health?.smallFiles ?? 0n)))[0];
+  const inflow = rowsIn(events, now);
+  const running = countOf(jobs?.counts ?? {}, "running");
+  const queued = countOf(jobs?.counts ?? {}, "queued");
+  const failed = countOf(jobs?.counts ?? {}, "failed");
+  return (
+    <Card title="Vitals" flush>
+      <dl className="divide-y divide-line">
+        <Vital
+          label="Rows in"
+          why={`Rows of ingestion commits in the last ten minutes, from the commit log (its newest 400 entries).`}
+          value={count(inflow.rows)}
+          note={
+            inflow.rows > 0n
+              ? `${compact(inflow.perSecond)} rows/s over ${duration(inflow.overMs)}`
+              : "none in the last ten minutes"
+          }
+          to="/ingest"
+        />
+        <Vital
+          label="Small-file debt"
+          why={
+            small > 0n ? (
+              <>
+                Files far below the target size of their table; each costs readers a request. Most of them:{" "}
+                {tableName(worst?.table)} with {plural(worst?.health?.smallFiles ?? 0n, "file")}.
+              </>
+            ) : (
+              "Files far below the target size of their table. There are none that matter."
+            )
+          }
+          value={count(small)}
+          note={
+            <span className="flex items-center gap-2">
+              <span className="w-20">
+                <Bar
+                  share={files > 0n ? Number(small) / Number(files) : 0}
+                  label="Share of small files"
+                  tone="bg-warn"
+                />
+              </span>
+              {files > 0n ? percent(Number(small) / Number(files)) : "0 %"} of {plural(files, "file")}
+            </span>
+          }
+          to="/tables"
+          search={{ sort: "health" }}
+        />
+        <Vital
+          label="Jobs"
+          why="Maintenance and promotions in the durable queue, by state, over all jobs it remembers."
+          value={
+            <span className="flex flex-wrap gap-x-3 text-sm leading-6">
+              <Status tone={running > 0n ? "busy" : "idle"}>{count(running)} running</Status>
+              {queued > 0n && <Status tone="idle">{count(queued)} queued</Status>}
+              <Status tone={failed > 0n ? "bad" : "good"}>{count(failed)} failed</Status>
+            </span>
+          }
+          note={`${count(countOf(jobs?.counts ?? {}, "succeeded"))} succeeded`}
+          to="/jobs"
+        />
+        <Vital
+          label="Quarantined"
+          why={
+            quarantine && quarantine.length > 0 ? (
+              <ul>
+                {quarantine.slice(0, 6).map((entry) => (
+                  <li key={`${entry.model}/${entry.rule}`} className="flex gap-3">
+                    <span className="flex-1">
+                      {entry.model} · {entry.rule}
+                    </span>
+                    <span className="num">{count(entry.rows)}</span>
+                  </li>
+                ))}
+              </ul>
+            ) : (
+              "Rows that a rule left out and kept, with reason and payload."
+            )
+          }
+          value={held === undefined ? "–" : count(held)}
+          note={held ? `by ${plural(quarantine?.length ?? 0, "rule")}` : "no row is held back"}
+          to="/quarantine"
+        />
+        <Vital
+          label="Size on storage"
+          why="Bytes of data and delete files that the heads of all tables refer to."
+          value={bytes(tables.reduce((sum, table) => sum + table.bytes, 0n))}
+          note={`${plural(files, "data file")}, ${bytes(files > 0n ? Number(tables.reduce((sum, table) => sum + table.bytes, 0n)) / Number(files) : 0)} on average`}
+          to="/tables"
+          search={{ sort: "-bytes" }}
+        />
+      </dl>
+    </Card>
+  );
+}
+
+function Vital({
+  label,
+  value,
+  note,
+  why,
+  to,
+  search,
+}: {
+  label: string;
+  value: React.ReactNode;
+  note: React.ReactNode;
+  why: React.ReactNode;
+  to: string;
+  search?: Record<string, string>;
+}) {
+  return (
+    <div className="px-4 py-2.5">
+      <dt className="flex items-center">
+        <span className="flex-1 text-xs text-ink-3">
+          <Why text={why}>{label}</Why>
+        </span>
+        <Go to={to} search={search} className="link text-xs" aria-label={`Open: ${label}`}>
+          open
+        </Go>
+      </dt>
+      <dd>
+        <div className="num text-base leading-7 font-semibold">{value}</div>
+        <div className="text-xs text-ink-3">{note}</div>
+      </dd>
+    </div>
+  );
+}
+
+/** Rows that ingestion committed in the last ten minutes, and their rate over the time it took. */
+function rowsIn(events: readonly Event[], now: number): { rows: bigint; perSecond: number; overMs: number } {
+  const recent = events.filter((event) => event.actor.startsWith("ingest") && (millis(event.at) ?? 0) > now - 600_000);
+  const rows = recent.reduce((sum, event) => sum + (figure(event.summary, "added-records") ?? 0), 0);
+  const times = recent.map((event) => millis(event.at) ?? now);
+  const overMs = times.length > 1 ? Math.max(...times) - Math.min(...times) : 0;
+  return { rows: BigInt(rows), overMs, perSecond: overMs > 0 ? rows / (overMs / 1000) : 0 };
+}

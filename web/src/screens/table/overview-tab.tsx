@@ -1,0 +1,127 @@
+import { useSnapshots, useTable } from "~/api/queries";
+import { useNow } from "~/app/live";
+import { bytes, count, plural } from "~/lake/format";
+import { trend } from "~/lake/snapshots";
+import { CopyButton } from "~/ui/copy";
+import { Card, Facts, Figure } from "~/ui/layout";
+import { Empty, Loaded } from "~/ui/states";
+import { Why } from "~/ui/why";
+import { useFiles } from "./files";
+import { Histogram } from "./histogram";
+import { useTableName } from "./name";
+import { SnapshotList } from "./snapshot-list";
+import { TrendChart } from "./trend-chart";
+
+export default function OverviewTab() {
+  const name = useTableName();
+  const table = useTable(name);
+  const snapshots = useSnapshots(name);
+  const files = useFiles(name, "", 1);
+  const now = useNow();
+  const summary = table.data?.summary;
+  if (!summary) return null;
+  const data = trend(snapshots.data?.snapshots ?? []);
+  const health = summary.health;
+  return (
+    <div className="grid gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+      <div className="min-w-0 space-y-4">
+        <div className="card grid grid-cols-2 gap-x-6 gap-y-4 px-5 py-4 sm:grid-cols-4">
+          <Figure label="Rows" value={count(summary.rows)} note="by metadata, at the head" />
+          <Figure label="Size" value={bytes(summary.bytes)} note={plural(summary.snapshots, "snapshot")} />
+          <Figure
+            label="Files"
+            value={count(summary.dataFiles)}
+            note={
+              <Why focusable={false} plain text="Delete files make readers apply deletes; compaction folds them in.">
+                {plural(summary.deleteFiles, "delete file")}
+              </Why>
+            }
+          />
+          <Figure
+            label="Average file"
+            value={summary.dataFiles > 0n ? bytes(Number(summary.bytes) / Number(summary.dataFiles)) : "–"}
+            note={
+              files.data && files.data.targetBytes > 0n
+                ? `target ${bytes(files.data.targetBytes)}`
+                : health
+                  ? plural(health.smallFiles, "small file")
+                  : ""
+            }
+          />
+        </div>
+        <Card title="Trend" aside={<span className="text-xs text-ink-3">diamonds are compactions</span>}>
+          {data.at.length < 2 ? <Empty small title="The trend needs two snapshots." /> : <TrendChart trend={data} />}
+        </Card>
+        <Card
+          title="File sizes"
+          aside={files.data && <span className="text-xs text-ink-3">{plural(files.data.total, "file")}</span>}
+        >
+          <Loaded query={files} doing="read the file sizes" rows={4}>
+            {(answer) => <Histogram buckets={answer.histogram} target={answer.targetBytes} />}
+          </Loaded>
+        </Card>
+      </div>
+      <div className="min-w-0 space-y-4">
+        <Card title="Table">
+          <Facts
+            rows={[
+              ["Format", `Iceberg v${summary.formatVersion}`],
+              [
+                "Partitioned by",
+                table.data!.partitionBy.length === 0
+                  ? "nothing"
+                  : table.data!.partitionBy.map((field) => transform(field.transform, field.source)).join(", "),
+              ],
+              ["Sorted by", table.data!.sortBy.join(", ") || "nothing"],
+              ["Columns", count(table.data!.columns.length)],
+              [
+                "UUID",
+                <span key="uuid" className="flex items-start gap-1">
+                  <code className="min-w-0 break-all">{summary.uuid}</code>
+                </span>,
+              ],
+              [
+                "Location",
+                <span key="location" className="flex items-start gap-1">
+                  <code className="min-w-0 flex-1 break-all">{summary.location}</code>
+                  <CopyButton text={summary.location} label="Copy the location" />
+                </span>,
+              ],
+              [
+                "Metadata",
+                <code key="metadata" className="break-all">
+                  {table.data!.metadataLocation.split("/").at(-1)}
+                </code>,
+              ],
+            ]}
+          />
+        </Card>
+        {Object.keys(summary.properties).length > 0 && (
+          <Card title="Properties">
+            <Facts
+              rows={Object.entries(summary.properties)
+                .sort()
+                .map(([key, value]) => [
+                  <code key={key} className="break-all">
+                    {key}
+                  </code>,
+                  <code key="value" className="break-all">
+                    {value}
+                  </code>,
+                ])}
+            />
+          </Card>
+        )}
+        <Card title="Latest commits" flush>
+          <SnapshotList snapshots={(snapshots.data?.snapshots ?? []).slice(0, 8)} table={name} now={now} />
+        </Card>
+      </div>
+    </div>
+  );
+}
+
+function transform(name: string, source: string): string {
+  if (name === "identity" || name === "") return source;
+  const parameter = /^(\w+)\[(\d+)\]$/.exec(name);
+  return parameter ? `${parameter[1]}(${parameter[2]}, ${source})` : `${name}(${source})`;
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
@@ -61,6 +62,7 @@ func (s *Server) change(r *request, id catalog.Ident, c commitBodyJSON) (catalog
 		if exists, err := s.cat.TableExists(r.Context(), id); err == nil && exists && r.key == nil {
 			return change, &catalog.RequirementError{Ident: id, Reason: "the table already exists"}
 		}
+		change.Updates = schemaFirst(c.Updates)
 		change.Create = &catalog.NewTable{Ident: id, ID: c.uuid}
 		return change, nil
 	}
@@ -72,12 +74,27 @@ func (s *Server) change(r *request, id catalog.Ident, c commitBodyJSON) (catalog
 	return change, nil
 }
 
+// schemaFirst moves the choice of the current schema ahead of the partition spec
+// and the sort order, which are bound to it. DuckDB sends it last when it
+// creates a table.
+func schemaFirst(updates table.Updates) table.Updates {
+	action := func(name ...string) func(table.Update) bool {
+		return func(u table.Update) bool { return slices.Contains(name, u.Action()) }
+	}
+	bound := slices.IndexFunc(updates, action(table.UpdateAddSpec, table.UpdateAddSortOrder))
+	choice := slices.IndexFunc(updates, action(table.UpdateSetCurrentSchema))
+	if bound < 0 || choice < bound || !slices.ContainsFunc(updates[:bound], action(table.UpdateAddSchema)) {
+		return updates
+	}
+	moved := slices.Delete(slices.Clone(updates), choice, choice+1)
+	return slices.Insert(moved, bound, updates[choice])
+}
+
 func (s *Server) commitTable(w http.ResponseWriter, r *request) error {
 	id, err := r.ident()
 	if err != nil {
 		return err
 	}
-	println("DUMP", string(r.body))
 	var body commitBodyJSON
 	if err := decode(r.body, &body); err != nil {
 		return err

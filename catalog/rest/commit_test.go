@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -215,6 +216,11 @@ func TestStagedCreate(t *testing.T) {
 	}
 	moved := f.Call(t, "POST", tables+"/moved", body([]string{assertCreate}, third...))
 	assert.Equal(t, 400, moved.Status, "%s", moved.Body)
+
+	// DuckDB chooses the current schema last.
+	late, _ := staged(t, f, "late")
+	late = append(append(slices.Clone(late[:3]), late[4:]...), late[3])
+	f.Must(t, 200, "POST", tables+"/late", body([]string{assertCreate}, late...))
 
 	// Created in one transaction with a change of another table.
 	fourth, _ := staged(t, f, "both")

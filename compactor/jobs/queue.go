@@ -142,6 +142,41 @@ func (q *Queue) Submit(ctx context.Context, s Spec) (job Job, created bool, err 
 	}
 }
 
+// SubmitWith queues several jobs in one batch of the store, together with what
+// the caller adds: all of it happens or nothing. Specs whose key is active
+// already are left out. A condition of extra that fails is the caller's
+// [catalog.ConflictError].
+func (q *Queue) SubmitWith(ctx context.Context, specs []Spec, extra catalog.Batch) ([]Job, error) {
+	for {
+		now := q.cfg.Now().UTC()
+		b := catalog.Batch{If: slices.Clone(extra.If), Then: slices.Clone(extra.Then)}
+		var made []Job
+		keys := map[string]bool{}
+		for _, s := range specs {
+			j := Job{ID: fmt.Sprintf("%016x%s", now.UnixNano(), randomID()), Spec: s, State: Queued, CreatedAt: now}
+			key := q.uniqueKey(j)
+			if _, err := q.cfg.Store.Get(ctx, key); err == nil || keys[key] {
+				continue
+			} else if !errors.Is(err, catalog.ErrNotFound) {
+				return nil, fmt.Errorf("submit jobs: %w", err)
+			}
+			keys[key] = true
+			made = append(made, j)
+			b.If = append(b.If, catalog.Cond{Key: key})
+			b.Then = append(b.Then, catalog.Op{Key: q.activeKey(j.ID), Value: encode(j)}, catalog.Op{Key: key, Value: []byte(j.ID)})
+		}
+		_, err := q.cfg.Store.Apply(ctx, b)
+		if c, lost := errors.AsType[*catalog.ConflictError](err); lost && keys[c.Cond.Key] {
+			continue // somebody else submitted one of them
+		}
+		if err != nil {
+			return nil, fmt.Errorf("submit jobs: %w", err)
+		}
+		q.notify()
+		return made, nil
+	}
+}
+
 func (q *Queue) load(ctx context.Context, key string) (Job, error) {
 	kv, err := q.cfg.Store.Get(ctx, key)
 	if errors.Is(err, catalog.ErrNotFound) {

@@ -1,0 +1,244 @@
+package compactor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/compactor/plan"
+	"github.com/firnlake/firn/compactor/rewrite"
+	"github.com/google/uuid"
+)
+
+// tracked is what is known of one table.
+type tracked struct {
+	health *plan.Health
+	// unsaved: the store has an older health.
+	unsaved bool
+	// touched: something happened since the table was last looked at.
+	touched bool
+	looked  time.Time
+	whyNot  string
+	report  plan.Report
+	// notBefore holds kinds back after a failure.
+	notBefore map[plan.Kind]time.Time
+	// unreachable: files may wait for removal.
+	unreachable bool
+	lastOrphans time.Time
+}
+
+func (s *Service) healthPrefix() string { return "health/" + s.cfg.Catalog.Warehouse() + "/" }
+func (s *Service) positionKey() string  { return "healthpos/" + s.cfg.Catalog.Warehouse() }
+
+// restore reads what an earlier run knew. Whatever is missing is counted again
+// from the manifests.
+func (s *Service) restore(ctx context.Context) error {
+	_, kvs, err := s.cfg.Store.Scan(ctx, catalog.Range{Prefix: s.healthPrefix()})
+	if err != nil {
+		return fmt.Errorf("read table health: %w", err)
+	}
+	position, err := s.cfg.Store.Get(ctx, s.positionKey())
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return fmt.Errorf("read table health: %w", err)
+	}
+	s.mu.Lock()
+	s.position = string(position.Value)
+	for _, kv := range kvs {
+		h := &plan.Health{}
+		if err := json.Unmarshal(kv.Value, h); err != nil || h.Partitions == nil {
+			continue // counted again below
+		}
+		s.tables[h.Table] = &tracked{health: h, touched: true, unreachable: true}
+	}
+	s.mu.Unlock()
+	tables, err := s.cfg.Catalog.Tables(ctx)
+	if err != nil {
+		return fmt.Errorf("list tables: %w", err)
+	}
+	live := map[uuid.UUID]bool{}
+	for _, t := range tables {
+		live[t.ID] = true
+		s.mu.Lock()
+		_, known := s.tables[t.ID]
+		s.mu.Unlock()
+		if !known {
+			if err := s.recount(ctx, t.ID); err != nil {
+				s.cfg.Logger.WarnContext(ctx, "count files of table", "table", t.Ident.String(), "error", err)
+			}
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.tables {
+		if !live[id] {
+			delete(s.tables, id)
+		}
+	}
+	return nil
+}
+
+// follow brings health up to each event of the commit log.
+func (s *Service) follow(ctx context.Context) error {
+	for ctx.Err() == nil {
+		s.mu.Lock()
+		after := s.position
+		s.mu.Unlock()
+		for e, err := range s.cfg.Catalog.Watch(ctx, after) {
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil {
+				s.cfg.Logger.WarnContext(ctx, "follow the commit log", "error", err)
+				break
+			}
+			if err := s.observe(ctx, e); err != nil {
+				s.cfg.Logger.WarnContext(ctx, "health of table", "table", e.Ident.String(), "error", err)
+			}
+			s.mu.Lock()
+			s.position = e.Position
+			s.mu.Unlock()
+			s.signal()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(s.cfg.Tick):
+		}
+	}
+	return nil
+}
+
+func (s *Service) observe(ctx context.Context, e catalog.Event) error {
+	if e.Table == uuid.Nil {
+		return nil
+	}
+	s.mu.Lock()
+	t := s.tables[e.Table]
+	if e.Kind == catalog.EventDropTable {
+		delete(s.tables, e.Table)
+		s.mu.Unlock()
+		return s.forget(ctx, e.Table)
+	}
+	follows := false
+	if t != nil && t.health != nil {
+		t.touched, t.unsaved = true, true
+		if follows = t.health.Apply(e); follows && e.Kind == catalog.EventCommit && e.Operation != "append" {
+			t.unreachable = true
+		}
+	}
+	s.mu.Unlock()
+	if follows {
+		return nil
+	}
+	return s.recount(ctx, e.Table)
+}
+
+func (s *Service) forget(ctx context.Context, id uuid.UUID) error {
+	_, err := s.cfg.Store.Apply(ctx, catalog.Batch{Then: []catalog.Op{{Key: s.healthPrefix() + id.String(), Delete: true}}})
+	return err
+}
+
+// recount makes a table's health anew from its manifests.
+func (s *Service) recount(ctx context.Context, id uuid.UUID) error {
+	t, err := s.cfg.Catalog.LoadTableID(ctx, id)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil // dropped meanwhile; its event comes
+	}
+	if err != nil {
+		return err
+	}
+	h := plan.NewHealth(id)
+	// Every event of an older revision is in these files.
+	h.Position = t.Version.String() + ".9999"
+	if snap := t.CurrentSnapshot(); snap != nil {
+		h.SnapshotID = snap.SnapshotID
+		names := rewrite.NewPartitions(t.Metadata)
+		at := time.UnixMilli(snap.TimestampMs).UTC()
+		for e, err := range s.cfg.Lake.Entries(ctx, t.Metadata, 0) {
+			if err != nil {
+				return err
+			}
+			h.Add(int(e.Data.SpecID()), names.Values(e.Data), e.Data.FileSizeBytes(), e.Data.Count(), e.Data.ContentType() != iceberg.EntryContentData, at)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.tables[id]
+	if old == nil {
+		old = &tracked{unreachable: true}
+		s.tables[id] = old
+	}
+	old.health, old.touched, old.unsaved = h, true, true
+	return nil
+}
+
+// persist saves what changed, and the position up to which it is right.
+func (s *Service) persist(ctx context.Context) error {
+	s.mu.Lock()
+	var b catalog.Batch
+	var saved []*tracked
+	for id, t := range s.tables {
+		if !t.unsaved || t.health == nil {
+			continue
+		}
+		value, err := json.Marshal(t.health)
+		if err != nil {
+			s.mu.Unlock()
+			return err
+		}
+		b.Then = append(b.Then, catalog.Op{Key: s.healthPrefix() + id.String(), Value: value})
+		t.unsaved = false
+		saved = append(saved, t)
+	}
+	if len(b.Then) > 0 {
+		b.Then = append(b.Then, catalog.Op{Key: s.positionKey(), Value: []byte(s.position)})
+	}
+	s.mu.Unlock()
+	if len(b.Then) == 0 {
+		return nil
+	}
+	if _, err := s.cfg.Store.Apply(ctx, b); err != nil {
+		s.mu.Lock()
+		for _, t := range saved {
+			t.unsaved = true
+		}
+		s.mu.Unlock()
+		return fmt.Errorf("save table health: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// policyOf is the policy of a table: its properties over the service's.
+func (s *Service) policyOf(t *catalog.Table) (plan.Policy, error) {
+	p, err := plan.PolicyOf(s.policy, t.Metadata.Properties())
+	if err != nil {
+		return p, err
+	}
+	p.FormatVersion = t.Metadata.Version()
+	if _, set := t.Metadata.Properties()[plan.PropertySort]; !set {
+		order := t.Metadata.SortOrder()
+		for _, f := range order.Fields() {
+			name, ok := t.Metadata.CurrentSchema().FindColumnName(f.SourceID())
+			if !ok || strings.Contains(name, ".") || f.Transform.String() != "identity" {
+				p.Sort = nil // an order that we cannot make is not half made
+				break
+			}
+			if strings.EqualFold(string(f.Direction), "desc") {
+				name += " DESC"
+			}
+			p.Sort = append(p.Sort, name)
+		}
+	}
+	return p, nil
+}

@@ -1,0 +1,280 @@
+package compactor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/compactor/jobs"
+	"github.com/firnlake/firn/compactor/plan"
+	"github.com/firnlake/firn/compactor/rewrite"
+	"github.com/firnlake/firn/internal/lake"
+	"github.com/google/uuid"
+)
+
+// A conflict is planned anew at once, so many times, before the job waits.
+const replans = 4
+
+// A job that was asked for goes on until nothing is left, at most so often.
+const rounds = 64
+
+func (s *Service) handlers() map[jobs.Kind]jobs.Handler {
+	h := map[jobs.Kind]jobs.Handler{
+		KindCompact: s.watched(s.onTable(s.compact)),
+		KindExpire:  s.watched(s.onTable(s.expire)),
+		KindOrphans: s.watched(s.orphans),
+	}
+	if s.cfg.Promote != nil {
+		h[KindPromote] = s.watched(s.promote)
+	}
+	return h
+}
+
+// watched counts a handler's runs and reacts to how they end.
+func (s *Service) watched(h jobs.Handler) jobs.Handler {
+	return func(ctx context.Context, t *jobs.Task) (jobs.Outcome, error) {
+		began := s.cfg.Now()
+		out, err := h(ctx, t)
+		err = classify(err)
+		s.metrics.ran(t.Kind, out, err, s.cfg.Now().Sub(began))
+		if err != nil && ctx.Err() == nil {
+			s.rest(t.Table, plan.Kind(t.Kind))
+			s.cfg.Logger.WarnContext(ctx, "job failed", "job", t.ID, "kind", t.Kind, "table", t.Ident.String(), "error", err)
+		} else if err == nil {
+			s.cfg.Logger.InfoContext(ctx, "job done", "job", t.ID, "kind", t.Kind, "table", t.Ident.String(), "tier", out.Tier, "files_in", out.FilesIn, "files_out", out.FilesOut, "bytes_in", out.BytesIn, "bytes_out", out.BytesOut)
+		}
+		s.signal()
+		return out, err
+	}
+}
+
+// classify sorts errors into the three classes of the queue.
+func classify(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, catalog.ErrStoreFailed):
+		return jobs.Fatal(err)
+	case errors.Is(err, rewrite.ErrProof), errors.Is(err, rewrite.ErrBreaker), errors.Is(err, catalog.ErrNotFound), errors.Is(err, catalog.ErrInvalid):
+		return jobs.Permanent(err)
+	}
+	return err
+}
+
+func (s *Service) rest(id uuid.UUID, k plan.Kind) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tables[id]; t != nil {
+		if t.notBefore == nil {
+			t.notBefore = map[plan.Kind]time.Time{}
+		}
+		t.notBefore[k] = s.cfg.Now().Add(restAfterFailure)
+	}
+}
+
+// onTable gives a handler its table and the table's lock.
+func (s *Service) onTable(h func(ctx context.Context, t *jobs.Task, id uuid.UUID) (jobs.Outcome, error)) jobs.Handler {
+	return func(ctx context.Context, t *jobs.Task) (jobs.Outcome, error) {
+		release, err := s.locks.lock(ctx, t.Table)
+		if err != nil {
+			return jobs.Outcome{}, err
+		}
+		defer release()
+		return h(ctx, t, t.Table)
+	}
+}
+
+// compact plans from the live files and carries the plan out.
+func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (jobs.Outcome, error) {
+	var sum jobs.Outcome
+	conflicts := 0
+	for range rounds {
+		task.Progress("plan", 0, 0)
+		looked := s.cfg.Now()
+		p, err := s.planCompaction(ctx, id, task.Full)
+		if err != nil {
+			return sum, err
+		}
+		if len(p.Groups) == 0 {
+			s.settle(id, p.policy, looked)
+			if sum.Proof == nil {
+				sum.Proof = map[string]string{}
+			}
+			sum.Proof["why_not_more"] = p.WhyNot
+			return sum, nil
+		}
+		res, err := s.worker.Compact(ctx, rewrite.Compaction{
+			Table: p.table, Scan: p.scan, Groups: p.Groups, Policy: p.policy, JobID: task.ID, Progress: task,
+		})
+		if errors.Is(err, catalog.ErrCommitConflict) && conflicts < replans {
+			conflicts++
+			continue
+		}
+		if err != nil {
+			return sum, err
+		}
+		sum = add(sum, res)
+		s.mu.Lock()
+		if t := s.tables[id]; t != nil {
+			t.unreachable = true
+		}
+		s.mu.Unlock()
+		if !task.Full && p.complete {
+			s.settle(id, p.policy, looked)
+			return sum, nil
+		}
+	}
+	return sum, nil
+}
+
+func add(sum jobs.Outcome, r rewrite.Result) jobs.Outcome {
+	sum.FilesIn += r.FilesIn
+	sum.FilesOut += r.FilesOut
+	sum.BytesIn += r.BytesIn
+	sum.BytesOut += r.BytesOut
+	sum.Rows += r.Rows
+	sum.SnapshotID = r.SnapshotID
+	sum.Tier = r.Tier()
+	if sum.Proof == nil {
+		sum.Proof = r.Proof
+		return sum
+	}
+	for k, v := range r.Proof { // of several commits all stand
+		sum.Proof[k] += "; " + v
+	}
+	return sum
+}
+
+// planned is a plan with what it was made from.
+type planned struct {
+	plan.Compaction
+	table  *catalog.Table
+	scan   *lake.Scan
+	policy plan.Policy
+	// complete: nothing was left out for the size of the job.
+	complete bool
+}
+
+func (s *Service) planCompaction(ctx context.Context, id uuid.UUID, full bool) (planned, error) {
+	t, err := s.cfg.Catalog.LoadTableID(ctx, id)
+	if err != nil {
+		return planned{}, err
+	}
+	policy, err := s.policyOf(t)
+	if err != nil {
+		return planned{}, jobs.Permanent(err)
+	}
+	sc, err := s.cfg.Lake.Plan(ctx, t.Metadata, 0, nil)
+	if err != nil {
+		return planned{}, fmt.Errorf("plan compaction of %s: %w", t.Ident, err)
+	}
+	c := plan.Groups(rewrite.Files(t.Metadata, sc), policy, plan.Scope{Full: full, QuietFor: s.quietFor(id)})
+	complete := c.Bytes < policy.MaxJobBytes/2
+	return planned{Compaction: c, table: t, scan: sc, policy: policy, complete: complete}, nil
+}
+
+func (s *Service) quietFor(id uuid.UUID) func(key string) time.Duration {
+	now := s.cfg.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changed := map[string]time.Time{}
+	if t := s.tables[id]; t != nil && t.health != nil {
+		for k, p := range t.health.Partitions {
+			changed[k] = p.Changed
+		}
+	}
+	return func(key string) time.Duration {
+		if at, ok := changed[key]; ok {
+			return now.Sub(at)
+		}
+		return 0
+	}
+}
+
+func (s *Service) settle(id uuid.UUID, p plan.Policy, looked time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tables[id]; t != nil && t.health != nil {
+		t.health.Settle(p, looked)
+		t.unsaved = true
+	}
+}
+
+func (s *Service) expire(ctx context.Context, task *jobs.Task, id uuid.UUID) (jobs.Outcome, error) {
+	for try := 0; ; try++ {
+		t, err := s.cfg.Catalog.LoadTableID(ctx, id)
+		if err != nil {
+			return jobs.Outcome{}, err
+		}
+		policy, err := s.policyOf(t)
+		if err != nil {
+			return jobs.Outcome{}, jobs.Permanent(err)
+		}
+		task.Progress("commit", 0, 0)
+		res, e, err := s.worker.Expire(ctx, t, policy)
+		if errors.Is(err, catalog.ErrCommitConflict) && try < replans {
+			continue
+		}
+		if err != nil {
+			return jobs.Outcome{}, err
+		}
+		if e.WhyNot != "" {
+			res.Proof["why_not_more"] = e.WhyNot
+		}
+		s.mu.Lock()
+		if t := s.tables[id]; t != nil && len(e.Remove) > 0 {
+			t.unreachable = true
+		}
+		s.mu.Unlock()
+		return jobs.Outcome{Proof: res.Proof}, nil
+	}
+}
+
+// orphans removes the unreachable files of a table, and without a table those
+// of tables that were dropped with purge.
+func (s *Service) orphans(ctx context.Context, task *jobs.Task) (jobs.Outcome, error) {
+	var r rewrite.Removal
+	var err error
+	if task.Table == uuid.Nil {
+		r, err = s.worker.Dropped(ctx, false, task)
+	} else {
+		r, err = s.onTableOrphans(ctx, task)
+	}
+	out := jobs.Outcome{FilesIn: int64(len(r.Delete)), BytesIn: r.Bytes, Proof: map[string]string{
+		"deleted": fmt.Sprintf("%d of %d objects; %d are reachable, %d in flight or young, %d in quarantine", len(r.Delete), r.Listed, r.Reachable, r.Protected, r.Quarantined),
+	}}
+	if r.WhyNot != "" {
+		out.Proof["why_not_more"] = r.WhyNot
+	}
+	return out, err
+}
+
+func (s *Service) onTableOrphans(ctx context.Context, task *jobs.Task) (rewrite.Removal, error) {
+	release, err := s.locks.lock(ctx, task.Table)
+	if err != nil {
+		return rewrite.Removal{}, err
+	}
+	defer release()
+	t, err := s.cfg.Catalog.LoadTableID(ctx, task.Table)
+	if err != nil {
+		return rewrite.Removal{}, err
+	}
+	policy, err := s.policyOf(t)
+	if err != nil {
+		return rewrite.Removal{}, jobs.Permanent(err)
+	}
+	r, err := s.worker.Orphans(ctx, t, policy.Grace, false, task)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if tr := s.tables[task.Table]; tr != nil && err == nil {
+		tr.lastOrphans = s.cfg.Now()
+		tr.unreachable = r.Quarantined+r.Protected > 0
+	}
+	return r, err
+}
+
+func (s *Service) promote(ctx context.Context, task *jobs.Task) (jobs.Outcome, error) {
+	return s.cfg.Promote(ctx, task.Model, task.Progress)
+}

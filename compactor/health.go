@@ -1,0 +1,48 @@
+package compactor
+
+import (
+	"context"
+
+	firnv1 "github.com/firnlake/firn/proto/firn/v1"
+	"github.com/google/uuid"
+)
+
+// Health answers a table's health from memory: it is cheap enough for every
+// line of a list. It is nil for a table that was not counted yet.
+func (s *Service) Health(tableID uuid.UUID) *firnv1.Health {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tables[tableID]
+	if t == nil || t.health == nil {
+		return nil
+	}
+	r := t.report
+	if t.touched || t.looked.IsZero() {
+		// Since the last look; with the service's policy for want of the table's.
+		r = t.health.Report(s.policy, 0)
+	}
+	h := &firnv1.Health{
+		Score: int32(r.Score), SmallFiles: uint64(max(r.SmallFiles, 0)), AverageFileBytes: uint64(max(r.AverageFile, 0)),
+		Skew: r.Skew, Partitions: uint64(r.Partitions), WhyNot: t.whyNot,
+	}
+	for _, x := range r.Reasons {
+		h.Reasons = append(h.Reasons, &firnv1.HealthReason{Code: x.Code, Points: int32(x.Points), Message: x.Message})
+	}
+	return h
+}
+
+// WaitIdle returns when no job is active, or ctx ends. For tests and for the
+// demo's summary.
+func (s *Service) WaitIdle(ctx context.Context) error {
+	for {
+		active, err := s.queue.Active(ctx)
+		if err != nil || len(active) == 0 {
+			return err
+		}
+		for _, err := range s.queue.Watch(ctx, active[0].ID) {
+			if err != nil {
+				return err
+			}
+		}
+	}
+}

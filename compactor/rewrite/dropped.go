@@ -1,0 +1,78 @@
+package rewrite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/firnlake/firn/catalog"
+	"github.com/google/uuid"
+)
+
+// dropped is what the catalog records about a dropped table (drop/<warehouse>/<uuid>).
+type dropped struct {
+	ID       uuid.UUID `json:"id"`
+	Purge    bool      `json:"purge"`
+	Dropped  time.Time `json:"dropped"`
+	Location string    `json:"location"`
+}
+
+// Dropped removes the files of tables that were dropped with purge, once the
+// grace has passed since. A table that was registered again meanwhile keeps
+// its files: the catalog then forgets the drop.
+func (w *Worker) Dropped(ctx context.Context, dryRun bool, p Progress) (Removal, error) {
+	var sum Removal
+	prefix := "drop/" + w.cfg.Catalog.Warehouse() + "/"
+	_, kvs, err := w.cfg.Store.Scan(ctx, catalog.Range{Prefix: prefix})
+	if err != nil {
+		return sum, fmt.Errorf("read dropped tables: %w", err)
+	}
+	for _, kv := range kvs {
+		var d dropped
+		if err := json.Unmarshal(kv.Value, &d); err != nil {
+			return sum, fmt.Errorf("record of a dropped table: %w", err)
+		}
+		if !d.Purge || w.cfg.Now().Sub(d.Dropped) < w.cfg.Grace {
+			continue
+		}
+		key, err := w.cfg.Bucket.Key(strings.TrimSuffix(d.Location, "/"))
+		if err != nil || !strings.HasSuffix(key, "/"+d.ID.String()) {
+			continue // not a prefix that Firn chose
+		}
+		r := newReach(w.cfg.Bucket)
+		mark := func(ctx context.Context) error {
+			t, err := w.cfg.Catalog.LoadTableID(ctx, d.ID)
+			if errors.Is(err, catalog.ErrNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			return r.table(ctx, t.MetadataLocation, t.Metadata)
+		}
+		// The whole prefix goes: the breaker is for tables that live.
+		one := *w
+		one.cfg.MaxShare = 2
+		got, err := one.remove(ctx, d.ID, key+"/", r, mark, w.cfg.Grace, dryRun, p)
+		if err != nil {
+			return sum, fmt.Errorf("purge dropped table %s: %w", d.ID, err)
+		}
+		sum.Listed += got.Listed
+		sum.Reachable += got.Reachable
+		sum.Protected += got.Protected
+		sum.Quarantined += got.Quarantined
+		sum.Bytes += got.Bytes
+		sum.Delete = append(sum.Delete, got.Delete...)
+		if !dryRun && got.Listed == 0 {
+			// Nothing is left: forget the drop, unless somebody touched it.
+			_, err := w.cfg.Store.Apply(ctx, catalog.Batch{If: []catalog.Cond{{Key: kv.Key, Version: kv.Version}}, Then: []catalog.Op{{Key: kv.Key, Delete: true}}})
+			if _, lost := errors.AsType[*catalog.ConflictError](err); err != nil && !lost {
+				return sum, fmt.Errorf("forget dropped table: %w", err)
+			}
+		}
+	}
+	return sum, nil
+}

@@ -1,0 +1,246 @@
+package rewrite
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/apache/iceberg-go"
+	"github.com/firnlake/firn/compactor/plan"
+	"github.com/firnlake/firn/internal/duck"
+	"github.com/firnlake/firn/internal/lake"
+
+	firnparquet "github.com/firnlake/firn/internal/parquet"
+)
+
+// Field ids that Iceberg reserves for row lineage.
+const (
+	rowIDField   = 2147483540
+	updatedField = 2147483539
+	rowIDName    = "_row_id"
+	updatedName  = "_last_updated_sequence_number"
+)
+
+// rewrite reads the rows of a group with deletes applied and writes them anew.
+func (c *compaction) rewrite(ctx context.Context, dir string, index int, g plan.Group, files []lake.File) (output, error) {
+	out := output{tier: plan.Rewrite}
+	if c.cfg.Pool == nil {
+		return out, fmt.Errorf("rewrite: %w", duck.ErrNotBuiltIn)
+	}
+	lineage := c.Table.Metadata.Version() >= 3
+	scan := *c.Scan
+	scan.Files = files
+	rel, err := c.cfg.Lake.Relation(ctx, &scan, lake.RelationOptions{WithRowID: lineage, WithFile: g.Outputs > 1})
+	if err != nil {
+		return out, err
+	}
+	defer rel.Release()
+	columns, err := columnsOf(c.Scan.Schema, lineage)
+	if err != nil {
+		return out, err
+	}
+	order, err := orderBy(c.Policy.Sort, c.Scan.Schema)
+	if err != nil {
+		return out, err
+	}
+	codec, err := codecOf(c.Table.Metadata.Properties())
+	if err != nil {
+		return out, err
+	}
+	var paths []string
+	for part, where := range split(g) {
+		path := filepath.Join(dir, fmt.Sprintf("part-%d.parquet", part))
+		sql := fmt.Sprintf("COPY (SELECT %s FROM %s AS r%s%s) TO %s (FORMAT parquet, COMPRESSION %s, ROW_GROUP_SIZE 1048576, ROW_GROUP_SIZE_BYTES '128MB', FIELD_IDS %s)",
+			columns.list(), rel.SQL, where, order, duck.Quote(path), codec, columns.fieldIDs())
+		if _, err := c.cfg.Pool.Exec(ctx, duck.Job{Setup: rel.Setup, SQL: sql, Read: rel.Paths, WriteDir: dir}); err != nil {
+			return out, fmt.Errorf("rewrite: %w", err)
+		}
+		paths = append(paths, path)
+	}
+	proof := prover{pool: c.cfg.Pool, columns: columns, hash: c.Policy.RowHash}
+	rows, err := proof.compare(ctx, rel, paths)
+	if err != nil {
+		return out, err
+	}
+	out.rows, out.columns, out.hashed = rows, len(columns), c.Policy.RowHash
+	if out.deleted, err = deletedRows(g, files, rows); err != nil {
+		return out, err
+	}
+	o := c.fileOptions(g, files)
+	for part, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return out, fmt.Errorf("look at output: %w", err)
+		}
+		location := c.location(index, part)
+		df, err := firnparquet.DataFileFromPath(ctx, o, path, location)
+		if err != nil {
+			return out, err
+		}
+		if df.Count() == 0 {
+			continue // all rows are deleted
+		}
+		if err := c.put(ctx, path, location, info.Size()); err != nil {
+			return out, err
+		}
+		out.files = append(out.files, df)
+	}
+	c.Progress.Advance(g.Bytes)
+	return out, nil
+}
+
+// deletedRows checks what is missing against what the delete files can explain.
+func deletedRows(g plan.Group, files []lake.File, rows int64) (int64, error) {
+	deleted := g.Rows - rows
+	most, exact := int64(0), true
+	seen := map[string]bool{}
+	for _, f := range files {
+		for _, d := range f.Deletes {
+			if d.Data.ContentType() != iceberg.EntryContentPosDeletes {
+				exact = false // an equality delete may remove any number
+			} else if k := deleteKey(d); !seen[k] {
+				seen[k] = true
+				most += d.Data.Count()
+			}
+		}
+	}
+	if deleted < 0 || exact && deleted > most {
+		return 0, fmt.Errorf("%w: the files hold %d rows, %d came out, and deletes explain at most %d", ErrProof, g.Rows, rows, most)
+	}
+	return deleted, nil
+}
+
+// split divides an oversized file by row position; one part is everything.
+func split(g plan.Group) []string {
+	if g.Outputs <= 1 {
+		return []string{""}
+	}
+	per := (g.Rows + int64(g.Outputs) - 1) / int64(g.Outputs)
+	var out []string
+	for i := range g.Outputs {
+		out = append(out, fmt.Sprintf(" WHERE _pos >= %d AND _pos < %d", int64(i)*per, int64(i+1)*per))
+	}
+	return out
+}
+
+// codecOf is the codec that the table asks for, as DuckDB calls it.
+func codecOf(props iceberg.Properties) (string, error) {
+	name := props[firnparquet.PropertyCodec]
+	if name == "" {
+		return "zstd", nil
+	}
+	codec, err := firnparquet.ParseCodec(name)
+	if err != nil {
+		return "", err
+	}
+	if codec == firnparquet.LZ4 {
+		return "lz4_raw", nil
+	}
+	return string(codec), nil
+}
+
+// orderBy is the ORDER BY clause for a policy's sort columns.
+func orderBy(sort []string, s *iceberg.Schema) (string, error) {
+	var terms []string
+	for _, t := range sort {
+		words := strings.Fields(t)
+		direction := "ASC NULLS FIRST"
+		if len(words) == 2 && strings.EqualFold(words[1], "desc") {
+			direction = "DESC NULLS LAST"
+		} else if len(words) > 2 || len(words) == 2 && !strings.EqualFold(words[1], "asc") {
+			return "", fmt.Errorf("sort term %q: want a column, and ASC or DESC", t)
+		}
+		if !slices.ContainsFunc(s.Fields(), func(f iceberg.NestedField) bool { return f.Name == words[0] }) {
+			return "", fmt.Errorf("sort term %q: the table has no such column", t)
+		}
+		terms = append(terms, "r."+duck.QuoteName(words[0])+" "+direction)
+	}
+	if len(terms) == 0 {
+		return "", nil
+	}
+	return " ORDER BY " + strings.Join(terms, ", "), nil
+}
+
+// column is one column of the output.
+type column struct {
+	name string
+	id   int
+	typ  iceberg.Type
+}
+
+type columns []column
+
+// columnsOf are the columns of a schema, and those of row lineage.
+func columnsOf(s *iceberg.Schema, lineage bool) (columns, error) {
+	var out columns
+	for _, f := range s.Fields() {
+		if err := carried(f.Type); err != nil {
+			return nil, fmt.Errorf("column %q: %w", f.Name, err)
+		}
+		out = append(out, column{f.Name, f.ID, f.Type})
+	}
+	if lineage {
+		out = append(out, column{rowIDName, rowIDField, iceberg.PrimitiveTypes.Int64}, column{updatedName, updatedField, iceberg.PrimitiveTypes.Int64})
+	}
+	return out, nil
+}
+
+// carried refuses types that DuckDB would write as another Parquet type.
+func carried(t iceberg.Type) error {
+	switch t := t.(type) {
+	case iceberg.FixedType:
+		return fmt.Errorf("type %s cannot be rewritten yet: DuckDB writes it as binary", t)
+	case *iceberg.StructType:
+		for _, f := range t.FieldList {
+			if err := carried(f.Type); err != nil {
+				return err
+			}
+		}
+	case *iceberg.ListType:
+		return carried(t.Element)
+	case *iceberg.MapType:
+		if err := carried(t.KeyType); err != nil {
+			return err
+		}
+		return carried(t.ValueType)
+	}
+	return nil
+}
+
+func (cs columns) list() string {
+	names := make([]string, len(cs))
+	for i, c := range cs {
+		names[i] = "r." + duck.QuoteName(c.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// fieldIDs is DuckDB's FIELD_IDS value.
+func (cs columns) fieldIDs() string {
+	parts := make([]string, len(cs))
+	for i, c := range cs {
+		parts[i] = duck.QuoteName(c.name) + ": " + fieldID(c.id, c.typ)
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+func fieldID(id int, t iceberg.Type) string {
+	own := "__duckdb_field_id: " + strconv.Itoa(id)
+	switch t := t.(type) {
+	case *iceberg.StructType:
+		parts := []string{own}
+		for _, f := range t.FieldList {
+			parts = append(parts, duck.QuoteName(f.Name)+": "+fieldID(f.ID, f.Type))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case *iceberg.ListType:
+		return "{" + own + ", element: " + fieldID(t.ElementID, t.Element) + "}"
+	case *iceberg.MapType:
+		return "{" + own + ", key: " + fieldID(t.KeyID, t.KeyType) + ", value: " + fieldID(t.ValueID, t.ValueType) + "}"
+	}
+	return strconv.Itoa(id)
+}

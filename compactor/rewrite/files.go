@@ -1,0 +1,116 @@
+package rewrite
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"path/filepath"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/firnlake/firn/compactor/plan"
+	"github.com/firnlake/firn/internal/lake"
+)
+
+// typed spells a value with the type of its column.
+type typed interface {
+	ToHumanStrType(typ iceberg.Type, val any) string
+}
+
+// Partitions spells the partition values of a table's files, as the commit log
+// and the page do.
+type Partitions struct {
+	specs map[int][]iceberg.PartitionField
+	types map[int]iceberg.Type
+}
+
+// NewPartitions reads the specs of a table.
+func NewPartitions(meta table.Metadata) Partitions {
+	p := Partitions{specs: map[int][]iceberg.PartitionField{}, types: map[int]iceberg.Type{}}
+	for _, s := range meta.Schemas() {
+		for _, f := range s.Fields() {
+			p.types[f.ID] = f.Type
+		}
+	}
+	for _, spec := range meta.PartitionSpecs() {
+		p.specs[spec.ID()] = nil
+		for _, f := range spec.Fields() {
+			p.specs[spec.ID()] = append(p.specs[spec.ID()], f)
+		}
+	}
+	return p
+}
+
+// Values are the partition values of a file, by field name.
+func (p Partitions) Values(f iceberg.DataFile) map[string]*string {
+	fields := p.specs[int(f.SpecID())]
+	if len(fields) == 0 {
+		return nil
+	}
+	values := f.Partition()
+	out := make(map[string]*string, len(fields))
+	for _, field := range fields {
+		v := values[field.FieldID]
+		switch t, ok := field.Transform.(typed); {
+		case v == nil:
+			out[field.Name] = nil
+		case ok && p.types[field.SourceID()] != nil:
+			out[field.Name] = new(t.ToHumanStrType(p.types[field.SourceID()], v))
+		default:
+			out[field.Name] = new(field.Transform.ToHumanStr(v))
+		}
+	}
+	return out
+}
+
+// Files turns a scan into what the planner works on.
+func Files(meta table.Metadata, scan *lake.Scan) []plan.File {
+	names := NewPartitions(meta)
+	// How many of the files a delete file applies to: its rows are shared out
+	// among them, for want of better knowledge.
+	applies := map[string]int64{}
+	for _, f := range scan.Files {
+		for _, d := range f.Deletes {
+			applies[deleteKey(d)]++
+		}
+	}
+	out := make([]plan.File, 0, len(scan.Files))
+	for _, f := range scan.Files {
+		p := plan.File{
+			Path: f.Data.FilePath(), SpecID: int(f.Data.SpecID()), Partition: names.Values(f.Data),
+			Bytes: f.Data.FileSizeBytes(), Rows: f.Data.Count(), Deletes: len(f.Deletes), Sequence: f.Sequence,
+		}
+		for _, d := range f.Deletes {
+			if d.Data.ContentType() == iceberg.EntryContentPosDeletes {
+				p.Deleted += (d.Data.Count() + applies[deleteKey(d)] - 1) / applies[deleteKey(d)]
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// deleteKey names a delete file; deletion vectors share Puffin files.
+func deleteKey(d lake.DeleteFile) string {
+	if ref := d.Data.ReferencedDataFile(); ref != nil {
+		return d.Data.FilePath() + "\x00" + *ref
+	}
+	return d.Data.FilePath()
+}
+
+// local answers a path on this machine for a file of the bucket, copying it
+// into dir when the bucket is remote.
+func (w *Worker) local(ctx context.Context, dir, location string) (string, error) {
+	if p, ok := w.cfg.Bucket.LocalPath(location); ok {
+		return p, nil
+	}
+	key, err := w.cfg.Bucket.Key(location)
+	if err != nil {
+		return "", err
+	}
+	to := filepath.Join(dir, path.Base(key))
+	if err := w.cfg.Bucket.GetFile(ctx, key, to); err != nil {
+		return "", fmt.Errorf("fetch input: %w", err)
+	}
+	return to, nil
+}

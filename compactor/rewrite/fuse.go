@@ -1,0 +1,168 @@
+package rewrite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/schema"
+	"github.com/apache/iceberg-go"
+	"github.com/firnlake/firn/compactor/plan"
+	"github.com/firnlake/firn/internal/lake"
+	"github.com/firnlake/firn/internal/parquet/fuse"
+
+	firnparquet "github.com/firnlake/firn/internal/parquet"
+)
+
+// errFuseless: fusing is not possible or would not help; a rewrite would.
+var errFuseless = errors.New("cannot be fused with profit")
+
+// Below this average size, row groups that could only be copied whole make a
+// file that reads no better than the many did.
+const leastRowGroup = 1 << 20
+
+func (c *compaction) fuse(ctx context.Context, dir string, index int, g plan.Group, files []lake.File) (output, error) {
+	paths := make([]string, len(files))
+	for i, f := range files {
+		var err error
+		if paths[i], err = c.local(ctx, dir, f.Data.FilePath()); err != nil {
+			return output{}, err
+		}
+	}
+	sources, done, err := fuse.OpenFiles(paths)
+	if err != nil {
+		return output{}, err
+	}
+	defer done()
+	p, err := fuse.NewPlan(ctx, sources, fuse.Options{Progress: c.Progress.Advance})
+	if err == nil {
+		err = c.profitable(p, paths[0], g)
+	}
+	if errors.Is(err, fuse.ErrNotFusable) {
+		err = fmt.Errorf("%w: %w", errFuseless, err)
+	}
+	if err != nil {
+		return output{}, err
+	}
+	path := filepath.Join(dir, "fused.parquet")
+	// Verified against the checksums of what was read.
+	res, err := p.WriteFile(ctx, path)
+	if errors.Is(err, fuse.ErrNotFusable) {
+		return output{}, fmt.Errorf("%w: %w", errFuseless, err)
+	}
+	if errors.Is(err, fuse.ErrDamaged) {
+		return output{}, fmt.Errorf("%w: %w", ErrProof, err)
+	}
+	if err != nil {
+		return output{}, err
+	}
+	if res.Rows != g.Rows {
+		return output{}, fmt.Errorf("%w: %d rows in the fused file, the manifests say %d", ErrProof, res.Rows, g.Rows)
+	}
+	location := c.location(index, 0)
+	df, err := firnparquet.DataFile(c.fileOptions(g, files), location, res.Size, res.Metadata)
+	if err != nil {
+		return output{}, err
+	}
+	if err := c.put(ctx, path, location, res.Size); err != nil {
+		return output{}, err
+	}
+	return output{tier: plan.Fuse, files: []iceberg.DataFile{df}, rows: res.Rows, chunks: len(res.Pieces)}, nil
+}
+
+// profitable refuses a fusion that keeps tiny row groups, and one of files that
+// the table's present schema describes differently.
+func (c *compaction) profitable(p *fuse.Plan, first string, g plan.Group) error {
+	if p.RowGroupsOut > 4 && p.AverageRowGroupBytes() < leastRowGroup {
+		return fmt.Errorf("%w: it would keep %d row groups of %s", errFuseless, p.RowGroupsOut, plan.Size(p.AverageRowGroupBytes()))
+	}
+	if p.Rows != g.Rows {
+		return fmt.Errorf("%w: files of %s hold %d rows, the manifests say %d", ErrProof, plan.PartitionText(g.Partition), p.Rows, g.Rows)
+	}
+	r, err := file.OpenParquetFile(first, false)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	root := r.MetaData().Schema.Root()
+	for i := range root.NumFields() {
+		if err := describes(c.Scan.Schema, root.Field(i)); err != nil {
+			return fmt.Errorf("%w: %w", errFuseless, err)
+		}
+	}
+	return nil
+}
+
+// describes checks that a column is in the table as it is in the file.
+func describes(s *iceberg.Schema, n schema.Node) error {
+	if id := n.FieldID(); id >= 0 {
+		f, ok := s.FindFieldByID(int(id))
+		if !ok {
+			return fmt.Errorf("column %q was dropped", n.Name())
+		}
+		// Elements, keys and values are named by the file format's rules.
+		if name := n.Name(); f.Name != name && f.Name != "element" && f.Name != "key" && f.Name != "value" {
+			return fmt.Errorf("column %q is now called %q", name, f.Name)
+		}
+		if p, ok := n.(*schema.PrimitiveNode); ok && !sameType(f.Type, p) {
+			return fmt.Errorf("column %q is now of type %s", n.Name(), f.Type)
+		}
+	}
+	if g, ok := n.(*schema.GroupNode); ok {
+		for i := range g.NumFields() {
+			if err := describes(s, g.Field(i)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sameType finds columns that were promoted since the file was written.
+func sameType(t iceberg.Type, p *schema.PrimitiveNode) bool {
+	switch t := t.(type) {
+	case iceberg.Int64Type:
+		return p.PhysicalType() == parquet.Types.Int64
+	case iceberg.Float64Type:
+		return p.PhysicalType() == parquet.Types.Double
+	case iceberg.DecimalType:
+		d, ok := p.LogicalType().(schema.DecimalLogicalType)
+		return !ok || int(d.Precision()) == t.Precision()
+	}
+	return true
+}
+
+// fileOptions describe an output that lies where its inputs lay.
+func (c *compaction) fileOptions(g plan.Group, files []lake.File) firnparquet.FileOptions {
+	o := firnparquet.OptionsFor(c.Table.Metadata)
+	o.Schema = c.Scan.Schema
+	for _, spec := range c.Table.Metadata.PartitionSpecs() {
+		if spec.ID() == g.SpecID {
+			o.Spec = spec
+		}
+	}
+	o.PartitionValues = files[0].Data.Partition()
+	return o
+}
+
+// put uploads an output and asks whether it arrived whole.
+func (c *compaction) put(ctx context.Context, path, location string, size int64) error {
+	key, err := c.cfg.Bucket.Key(location)
+	if err != nil {
+		return err
+	}
+	if err := c.cfg.Bucket.PutFile(ctx, key, path); err != nil {
+		return fmt.Errorf("put output: %w", err)
+	}
+	info, err := c.cfg.Bucket.Stat(ctx, key)
+	if err != nil {
+		return fmt.Errorf("look at output: %w", err)
+	}
+	if info.Size != size {
+		return fmt.Errorf("put output: %d of %d bytes arrived", info.Size, size)
+	}
+	return nil
+}

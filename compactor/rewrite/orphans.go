@@ -1,0 +1,274 @@
+package rewrite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/internal/objstore"
+	"github.com/google/uuid"
+)
+
+// ErrBreaker: a removal would take too much of a table at once.
+var ErrBreaker = errors.New("removal was stopped: too large a share of the table's files would go")
+
+const (
+	breakerFloor = 1000 // so few files may go whatever their share
+	deleteBatch  = 500
+	// A live write intent protects files of its prefix for so long after they
+	// were written: far longer than any commit takes.
+	intentWindow = 10 * time.Minute
+)
+
+// Removal is what a removal of orphans found. In a dry run it is what would be
+// done; the same code makes both.
+type Removal struct {
+	Listed      int // objects under the table's prefix
+	Reachable   int
+	Protected   int      // in flight, or too young
+	Quarantined int      // unreachable, waiting out the grace
+	Delete      []string // keys, in order
+	Bytes       int64
+	WhyNot      string
+}
+
+// quarantine remembers since when files have been unreachable. It lives in the
+// store under orphan/<warehouse>/<table>.
+type quarantine struct {
+	Since map[string]time.Time `json:"since"`
+}
+
+// Deletion is one entry of the log of deletes, which is written before the
+// deletes are sent.
+type Deletion struct {
+	Table uuid.UUID `json:"table"`
+	At    time.Time `json:"at"`
+	Keys  []string  `json:"keys"`
+}
+
+func (w *Worker) orphanKey(table uuid.UUID) string {
+	return "orphan/" + w.cfg.Catalog.Warehouse() + "/q/" + table.String()
+}
+
+func (w *Worker) deletionLog() string { return "orphan/" + w.cfg.Catalog.Warehouse() + "/log/" }
+
+// Orphans removes the files of one table that nothing reaches: mark, wait out
+// the grace in quarantine, check again, delete. Only keys under the table's own
+// prefix are ever looked at.
+func (w *Worker) Orphans(ctx context.Context, t *catalog.Table, grace time.Duration, dryRun bool, p Progress) (Removal, error) {
+	if grace == 0 {
+		grace = w.cfg.Grace
+	}
+	prefix, err := w.cfg.Bucket.Key(t.Location())
+	if err != nil {
+		return Removal{}, fmt.Errorf("location of %s: %w", t.Ident, err)
+	}
+	if !strings.HasSuffix(prefix, "/"+t.ID.String()) {
+		return Removal{WhyNot: "the table lies at a location that Firn did not choose: nothing is ever deleted there"}, nil
+	}
+	r := newReach(w.cfg.Bucket)
+	mark := func(ctx context.Context) error {
+		now, err := w.cfg.Catalog.LoadTableID(ctx, t.ID)
+		if err != nil {
+			return err
+		}
+		if err := r.table(ctx, now.MetadataLocation, now.Metadata); err != nil {
+			return fmt.Errorf("mark files of %s: %w", t.Ident, err)
+		}
+		return nil
+	}
+	return w.remove(ctx, t.ID, prefix+"/", r, mark, grace, dryRun, p)
+}
+
+// remove is the protocol for one prefix. mark adds what is reachable now; it is
+// called before the listing and again before the deletes.
+func (w *Worker) remove(ctx context.Context, id uuid.UUID, prefix string, r *reach, mark func(context.Context) error, grace time.Duration, dryRun bool, p Progress) (Removal, error) {
+	var out Removal
+	now := w.cfg.Now().UTC()
+	// Protections are read before the listing: a job or writer that starts
+	// later makes files that are too young.
+	inFlight, err := w.inFlight(ctx)
+	if err != nil {
+		return out, err
+	}
+	p.Progress("plan", 0, 0)
+	if err := mark(ctx); err != nil {
+		return out, err
+	}
+	q, version, err := w.loadQuarantine(ctx, id)
+	if err != nil {
+		return out, err
+	}
+	since := map[string]time.Time{}
+	infos := map[string]objstore.Info{}
+	for info, err := range w.cfg.Bucket.List(ctx, prefix) {
+		if err != nil {
+			return out, fmt.Errorf("list %s: %w", prefix, err)
+		}
+		out.Listed++
+		switch {
+		case r.keys[info.Key]:
+			out.Reachable++
+		case inFlight(info) || now.Sub(info.Modified) < grace:
+			out.Protected++
+		default:
+			first, known := q.Since[info.Key]
+			if !known {
+				first = now
+			}
+			since[info.Key] = first
+			if known && now.Sub(first) >= grace {
+				out.Delete = append(out.Delete, info.Key)
+				infos[info.Key] = info
+			} else {
+				out.Quarantined++
+			}
+		}
+	}
+	if len(out.Delete) > breakerFloor && float64(len(out.Delete)) > w.cfg.MaxShare*float64(out.Listed) {
+		return out, fmt.Errorf("%w: %d of %d under %s", ErrBreaker, len(out.Delete), out.Listed, prefix)
+	}
+	// Check again: somebody may have committed one of them meanwhile.
+	if len(out.Delete) > 0 {
+		if err := mark(ctx); err != nil {
+			return out, err
+		}
+		if inFlight, err = w.inFlight(ctx); err != nil {
+			return out, err
+		}
+		out.Delete = slices.DeleteFunc(out.Delete, func(key string) bool {
+			if r.keys[key] || inFlight(infos[key]) {
+				delete(since, key)
+				return true
+			}
+			return false
+		})
+	}
+	for _, key := range out.Delete {
+		out.Bytes += infos[key].Size
+	}
+	if len(out.Delete) == 0 {
+		out.WhyNot = fmt.Sprintf("of %d objects %d are reachable, %d in flight or younger than %s, %d unreachable and wait out %s", out.Listed, out.Reachable, out.Protected, grace, out.Quarantined, grace)
+	}
+	if dryRun {
+		return out, nil
+	}
+	if err := w.delete(ctx, id, out.Delete, p); err != nil {
+		return out, err
+	}
+	for _, key := range out.Delete {
+		delete(since, key)
+	}
+	return out, w.saveQuarantine(ctx, id, quarantine{since}, version)
+}
+
+// delete logs and sends the deletes, batch by batch.
+func (w *Worker) delete(ctx context.Context, id uuid.UUID, keys []string, p Progress) error {
+	for batch := range slices.Chunk(keys, deleteBatch) {
+		value, err := json.Marshal(Deletion{Table: id, At: w.cfg.Now().UTC(), Keys: batch})
+		if err != nil {
+			return err
+		}
+		if _, err := w.cfg.Store.Apply(ctx, catalog.Batch{Then: []catalog.Op{{Key: w.deletionLog(), Stamp: true, Value: value}}}); err != nil {
+			return fmt.Errorf("log deletes: %w", err)
+		}
+		if err := w.cfg.Bucket.Delete(ctx, batch...); err != nil {
+			return fmt.Errorf("delete orphans: %w", err)
+		}
+		p.Progress("delete", int64(len(batch)), int64(len(keys)))
+	}
+	return nil
+}
+
+// Deletions answers the log of deletes, oldest first: the check of I9 reads it.
+func (w *Worker) Deletions(ctx context.Context) ([]Deletion, error) {
+	_, kvs, err := w.cfg.Store.Scan(ctx, catalog.Range{Prefix: w.deletionLog()})
+	if err != nil {
+		return nil, err
+	}
+	var out []Deletion
+	for _, kv := range kvs {
+		var d Deletion
+		if err := json.Unmarshal(kv.Value, &d); err != nil {
+			return nil, fmt.Errorf("log of deletes: %w", err)
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// inFlight protects what no snapshot names yet but somebody is about to
+// commit: files of live write intents and of running jobs.
+func (w *Worker) inFlight(ctx context.Context) (func(objstore.Info) bool, error) {
+	intents, err := w.cfg.Catalog.Intents(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read write intents: %w", err)
+	}
+	jobs := func(string) bool { return false }
+	if w.cfg.Protected != nil {
+		if jobs, err = w.cfg.Protected(ctx); err != nil {
+			return nil, fmt.Errorf("read running jobs: %w", err)
+		}
+	}
+	now := w.cfg.Now()
+	return func(info objstore.Info) bool {
+		if jobs(info.Key) {
+			return true
+		}
+		if now.Sub(info.Modified) > intentWindow {
+			return false
+		}
+		name := path.Base(info.Key)
+		for _, i := range intents {
+			if i.FilePrefix != "" && strings.Contains(name, i.FilePrefix) {
+				return true
+			}
+		}
+		return false
+	}, nil
+}
+
+func (w *Worker) loadQuarantine(ctx context.Context, id uuid.UUID) (quarantine, catalog.Version, error) {
+	var q quarantine
+	kv, err := w.cfg.Store.Get(ctx, w.orphanKey(id))
+	if errors.Is(err, catalog.ErrNotFound) {
+		return q, 0, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(kv.Value, &q)
+	}
+	if err != nil {
+		return q, 0, fmt.Errorf("read quarantine: %w", err)
+	}
+	return q, kv.Version, nil
+}
+
+// saveQuarantine loses to another removal of the same table; the next one
+// begins with what that wrote.
+func (w *Worker) saveQuarantine(ctx context.Context, id uuid.UUID, q quarantine, was catalog.Version) error {
+	key := w.orphanKey(id)
+	op := catalog.Op{Key: key, Delete: true}
+	if len(q.Since) > 0 {
+		value, err := json.Marshal(q)
+		if err != nil {
+			return err
+		}
+		op = catalog.Op{Key: key, Value: value}
+	} else if was == 0 {
+		return nil
+	}
+	_, err := w.cfg.Store.Apply(ctx, catalog.Batch{If: []catalog.Cond{{Key: key, Version: was}}, Then: []catalog.Op{op}})
+	if _, lost := errors.AsType[*catalog.ConflictError](err); lost {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("write quarantine: %w", err)
+	}
+	return nil
+}

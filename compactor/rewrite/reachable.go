@@ -1,0 +1,106 @@
+package rewrite
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/firnlake/firn/internal/objstore"
+	"golang.org/x/sync/errgroup"
+)
+
+// reach collects the keys of all files that a table's metadata reaches: every
+// retained snapshot of every ref with its manifest list, manifests, data and
+// delete files, statistics, and the metadata files of its log. Manifests are
+// immutable, so what was read once stays right when the table moves on.
+type reach struct {
+	bucket *objstore.Bucket
+
+	mu   sync.Mutex
+	keys map[string]bool
+	done map[string]bool // lists and manifests that were read
+}
+
+func newReach(bucket *objstore.Bucket) *reach {
+	return &reach{bucket: bucket, keys: map[string]bool{}, done: map[string]bool{}}
+}
+
+// add marks a location. One outside of the bucket cannot be listed by us and
+// so is never deleted.
+func (r *reach) add(location string) {
+	if key, err := r.bucket.Key(location); err == nil {
+		r.mu.Lock()
+		r.keys[key] = true
+		r.mu.Unlock()
+	}
+}
+
+// first marks a location and says whether it was new.
+func (r *reach) first(location string) bool {
+	r.add(location)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.done[location] {
+		return false
+	}
+	r.done[location] = true
+	return true
+}
+
+// table adds all that one version of a table's metadata reaches. Any manifest
+// that cannot be read is an error: what it names would look unreachable.
+func (r *reach) table(ctx context.Context, metadataLocation string, meta table.Metadata) error {
+	r.add(metadataLocation)
+	for m := range meta.PreviousFiles() {
+		r.add(m.MetadataFile)
+	}
+	for s := range meta.Statistics() {
+		r.add(s.StatisticsPath)
+	}
+	for s := range meta.PartitionStatistics() {
+		r.add(s.StatisticsPath)
+	}
+	io := r.bucket.FileIO()
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for _, s := range meta.Snapshots() {
+		if s.ManifestList != "" && !r.first(s.ManifestList) {
+			continue
+		}
+		g.Go(func() error {
+			manifests, err := s.Manifests(io)
+			if err != nil {
+				return fmt.Errorf("manifest list of snapshot %d: %w", s.SnapshotID, err)
+			}
+			for _, m := range manifests {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if !r.first(m.FilePath()) {
+					continue
+				}
+				// Entries that say "deleted" are not read by this snapshot; those
+				// that an older snapshot still reads are live in its manifests.
+				entries, err := m.FetchEntries(io, true)
+				if err != nil {
+					return fmt.Errorf("manifest %s: %w", m.FilePath(), err)
+				}
+				r.entries(entries)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (r *reach) entries(entries []iceberg.ManifestEntry) {
+	for _, e := range entries {
+		f := e.DataFile()
+		r.add(f.FilePath())
+		if ref := f.ReferencedDataFile(); ref != nil {
+			r.add(*ref)
+		}
+	}
+}

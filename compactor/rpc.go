@@ -1,0 +1,283 @@
+package compactor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/compactor/jobs"
+	"github.com/firnlake/firn/compactor/rewrite"
+	firnv1 "github.com/firnlake/firn/proto/firn/v1"
+	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Handler serves firn.v1.JobService.
+func (s *Service) Handler(opts ...connect.HandlerOption) (string, http.Handler) {
+	return firnv1connect.NewJobServiceHandler(handler{s}, opts...)
+}
+
+type handler struct{ s *Service }
+
+var kinds = map[firnv1.JobKind]jobs.Kind{
+	firnv1.JobKind_JOB_KIND_COMPACT: KindCompact, firnv1.JobKind_JOB_KIND_EXPIRE: KindExpire,
+	firnv1.JobKind_JOB_KIND_ORPHANS: KindOrphans, firnv1.JobKind_JOB_KIND_PROMOTE: KindPromote,
+}
+
+var states = map[firnv1.JobState]jobs.State{
+	firnv1.JobState_JOB_STATE_QUEUED: jobs.Queued, firnv1.JobState_JOB_STATE_RUNNING: jobs.Running,
+	firnv1.JobState_JOB_STATE_SUCCEEDED: jobs.Succeeded, firnv1.JobState_JOB_STATE_FAILED: jobs.Failed,
+	firnv1.JobState_JOB_STATE_CANCELLED: jobs.Cancelled,
+}
+
+// flip finds the key of a value; the zero key (unspecified) when there is none.
+func flip[K, V comparable](m map[K]V, v V) (zero K) {
+	for k, x := range m {
+		if x == v {
+			return k
+		}
+	}
+	return zero
+}
+
+func ident(r *firnv1.TableRef) catalog.Ident {
+	return catalog.Ident{Namespace: catalog.Namespace(r.GetNamespace()), Name: r.GetName()}
+}
+
+func ref(id catalog.Ident) *firnv1.TableRef {
+	if id.Name == "" && len(id.Namespace) == 0 {
+		return nil
+	}
+	return &firnv1.TableRef{Namespace: id.Namespace, Name: id.Name}
+}
+
+func stamp(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+func jobProto(j jobs.Job) *firnv1.Job {
+	n := func(v int64) uint64 { return uint64(max(v, 0)) }
+	return &firnv1.Job{
+		Id: j.ID, Kind: flip(kinds, j.Kind), State: flip(states, j.State), Table: ref(j.Ident), Model: j.Model,
+		Trigger: j.Trigger, Reason: j.Reason, CreatedAt: stamp(j.CreatedAt), StartedAt: stamp(j.StartedAt), EndedAt: stamp(j.EndedAt),
+		Attempt:  uint32(max(j.Attempt, 0)),
+		Progress: &firnv1.Progress{Step: j.Progress.Step, DoneBytes: n(j.Progress.Done), TotalBytes: n(j.Progress.Total)},
+		Tier:     j.Outcome.Tier, FilesIn: n(j.Outcome.FilesIn), FilesOut: n(j.Outcome.FilesOut), BytesIn: n(j.Outcome.BytesIn),
+		BytesOut: n(j.Outcome.BytesOut), Rows: n(j.Outcome.Rows), SnapshotId: j.Outcome.SnapshotID, Error: j.Error, Proof: j.Outcome.Proof,
+	}
+}
+
+// SubmitJob queues a job that does all there is to do.
+func (h handler) SubmitJob(ctx context.Context, req *connect.Request[firnv1.SubmitJobRequest]) (*connect.Response[firnv1.SubmitJobResponse], error) {
+	j, err := h.s.Submit(ctx, kinds[req.Msg.GetKind()], ident(req.Msg.GetTable()), req.Msg.GetModel())
+	if err != nil {
+		return nil, h.s.rpcError(ctx, err)
+	}
+	return connect.NewResponse(&firnv1.SubmitJobResponse{Job: jobProto(j)}), nil
+}
+
+// Submit queues a job that somebody asked for.
+func (s *Service) Submit(ctx context.Context, kind jobs.Kind, table catalog.Ident, model string) (jobs.Job, error) {
+	spec := jobs.Spec{Kind: kind, Model: model, Trigger: "request", Reason: "asked for", Priority: 1e6, Full: true}
+	switch {
+	case kind == "":
+		return jobs.Job{}, fmt.Errorf("%w: no kind of job given: use compact, expire, orphans or promote", catalog.ErrInvalid)
+	case kind == KindPromote:
+		if model == "" {
+			return jobs.Job{}, fmt.Errorf("%w: a promotion needs the name of a model", catalog.ErrInvalid)
+		}
+		if s.cfg.Promote == nil {
+			return jobs.Job{}, fmt.Errorf("%w: this process runs no promotions", catalog.ErrInvalid)
+		}
+	case kind == KindOrphans && table.Name == "":
+		// All that belongs to no table any more.
+	default:
+		t, err := s.cfg.Catalog.LoadTable(ctx, table)
+		if err != nil {
+			return jobs.Job{}, fmt.Errorf("%s %s: %w", kind, table, err)
+		}
+		spec.Table, spec.Ident = t.ID, t.Ident
+		// Apart from the smaller jobs that the planner makes for the table.
+		spec.Key = fmt.Sprintf("%s/%s/full", kind, t.ID)
+	}
+	j, _, err := s.queue.Submit(ctx, spec)
+	return j, err
+}
+
+// PlanJobs answers what SubmitJob would do, without doing it.
+func (h handler) PlanJobs(ctx context.Context, req *connect.Request[firnv1.PlanJobsRequest]) (*connect.Response[firnv1.PlanJobsResponse], error) {
+	out, err := h.s.planJobs(ctx, req.Msg)
+	if err != nil {
+		return nil, h.s.rpcError(ctx, err)
+	}
+	return connect.NewResponse(out), nil
+}
+
+func (s *Service) planJobs(ctx context.Context, req *firnv1.PlanJobsRequest) (*firnv1.PlanJobsResponse, error) {
+	kind := kinds[req.GetKind()]
+	if kind == "" {
+		kind = KindCompact
+	}
+	out := &firnv1.PlanJobsResponse{}
+	if kind == KindOrphans && req.GetTable().GetName() == "" {
+		r, err := s.worker.Dropped(ctx, true, quiet{})
+		out.Objects, out.WhyNot = r.Delete, r.WhyNot
+		return out, err
+	}
+	t, err := s.cfg.Catalog.LoadTable(ctx, ident(req.GetTable()))
+	if err != nil {
+		return nil, fmt.Errorf("plan for %s: %w", ident(req.GetTable()), err)
+	}
+	policy, err := s.policyOf(t)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", catalog.ErrInvalid, err)
+	}
+	switch kind {
+	case KindCompact:
+		p, err := s.planCompaction(ctx, t.ID, true)
+		if err != nil {
+			return nil, err
+		}
+		out.WhyNot = p.WhyNot
+		for _, g := range p.Groups {
+			group := &firnv1.PlannedGroup{Tier: string(g.Tier), Files: uint64(len(g.Files)), Bytes: uint64(g.Bytes), Reason: g.Reason}
+			for _, name := range slices.Sorted(maps.Keys(g.Partition)) {
+				group.Partition = append(group.Partition, &firnv1.PartitionField{Name: name, Value: g.Partition[name]})
+			}
+			out.Groups = append(out.Groups, group)
+		}
+	case KindExpire:
+		e := rewrite.PlanExpiry(t.Metadata, policy, s.cfg.Now())
+		out.WhyNot = e.WhyNot
+		for _, id := range e.Remove {
+			out.Objects = append(out.Objects, "snapshot "+strconv.FormatInt(id, 10))
+		}
+	case KindOrphans:
+		r, err := s.worker.Orphans(ctx, t, policy.Grace, true, quiet{})
+		if err != nil {
+			return nil, err
+		}
+		out.Objects, out.WhyNot = r.Delete, r.WhyNot
+	default:
+		return nil, fmt.Errorf("%w: a plan of kind %s is made by the model service", catalog.ErrInvalid, kind)
+	}
+	return out, nil
+}
+
+// quiet is for dry runs, whose progress nobody sees.
+type quiet struct{}
+
+func (quiet) Progress(string, int64, int64) {}
+func (quiet) Advance(int64)                 {}
+
+var _ rewrite.Progress = quiet{}
+var _ rewrite.Progress = (*jobs.Task)(nil)
+
+func (h handler) ListJobs(ctx context.Context, req *connect.Request[firnv1.ListJobsRequest]) (*connect.Response[firnv1.ListJobsResponse], error) {
+	f := jobs.Filter{Limit: int(min(req.Msg.GetLimit(), 10_000))}
+	for _, st := range req.Msg.GetStates() {
+		f.States = append(f.States, states[st])
+	}
+	if req.Msg.GetTable() != nil {
+		f.Ident = new(ident(req.Msg.GetTable()))
+	}
+	list, counts, err := h.s.queue.List(ctx, f)
+	if err != nil {
+		return nil, h.s.rpcError(ctx, err)
+	}
+	out := &firnv1.ListJobsResponse{Counts: map[string]uint64{}}
+	for _, j := range list {
+		out.Jobs = append(out.Jobs, jobProto(j))
+	}
+	for _, st := range states {
+		out.Counts[string(st)] = uint64(counts[st])
+	}
+	return connect.NewResponse(out), nil
+}
+
+func (h handler) GetJob(ctx context.Context, req *connect.Request[firnv1.GetJobRequest]) (*connect.Response[firnv1.GetJobResponse], error) {
+	j, err := h.s.queue.Get(ctx, req.Msg.GetId())
+	if err != nil {
+		return nil, h.s.rpcError(ctx, err)
+	}
+	return connect.NewResponse(&firnv1.GetJobResponse{Job: jobProto(j)}), nil
+}
+
+func (h handler) WatchJob(ctx context.Context, req *connect.Request[firnv1.WatchJobRequest], stream *connect.ServerStream[firnv1.WatchJobResponse]) error {
+	for j, err := range h.s.queue.Watch(ctx, req.Msg.GetId()) {
+		if err != nil {
+			return h.s.rpcError(ctx, err)
+		}
+		if err := stream.Send(&firnv1.WatchJobResponse{Job: jobProto(j)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h handler) CancelJob(ctx context.Context, req *connect.Request[firnv1.CancelJobRequest]) (*connect.Response[firnv1.CancelJobResponse], error) {
+	j, err := h.s.queue.Cancel(ctx, req.Msg.GetId())
+	if err != nil {
+		return nil, h.s.rpcError(ctx, err)
+	}
+	return connect.NewResponse(&firnv1.CancelJobResponse{Job: jobProto(j)}), nil
+}
+
+func (h handler) RetryJob(ctx context.Context, req *connect.Request[firnv1.RetryJobRequest]) (*connect.Response[firnv1.RetryJobResponse], error) {
+	j, err := h.s.queue.Retry(ctx, req.Msg.GetId())
+	if err != nil {
+		return nil, h.s.rpcError(ctx, err)
+	}
+	return connect.NewResponse(&firnv1.RetryJobResponse{Job: jobProto(j)}), nil
+}
+
+func scheduleProto(c Schedule) *firnv1.Schedule {
+	return &firnv1.Schedule{
+		Name: c.Name, Cron: c.Cron, TimeZone: c.TimeZone, Kind: flip(kinds, c.Kind), Model: c.Model,
+		Table: ref(catalog.Ident{Namespace: c.Namespace, Name: c.Table}), LastFired: stamp(c.LastFired), NextFire: stamp(c.Next()),
+	}
+}
+
+func (h handler) ListSchedules(ctx context.Context, _ *connect.Request[firnv1.ListSchedulesRequest]) (*connect.Response[firnv1.ListSchedulesResponse], error) {
+	all, err := h.s.Schedules(ctx)
+	if err != nil {
+		return nil, h.s.rpcError(ctx, err)
+	}
+	out := &firnv1.ListSchedulesResponse{}
+	for _, c := range all {
+		out.Schedules = append(out.Schedules, scheduleProto(c))
+	}
+	return connect.NewResponse(out), nil
+}
+
+func (h handler) PutSchedule(ctx context.Context, req *connect.Request[firnv1.PutScheduleRequest]) (*connect.Response[firnv1.PutScheduleResponse], error) {
+	m := req.Msg.GetSchedule()
+	if m == nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("no schedule given"))
+	}
+	c, err := h.s.PutSchedule(ctx, Schedule{
+		Name: m.GetName(), Cron: m.GetCron(), TimeZone: m.GetTimeZone(), Kind: kinds[m.GetKind()],
+		Namespace: m.GetTable().GetNamespace(), Table: m.GetTable().GetName(), Model: m.GetModel(),
+	})
+	if err != nil {
+		return nil, h.s.rpcError(ctx, err)
+	}
+	return connect.NewResponse(&firnv1.PutScheduleResponse{Schedule: scheduleProto(c)}), nil
+}
+
+func (h handler) DeleteSchedule(ctx context.Context, req *connect.Request[firnv1.DeleteScheduleRequest]) (*connect.Response[firnv1.DeleteScheduleResponse], error) {
+	if err := h.s.DeleteSchedule(ctx, req.Msg.GetName()); err != nil {
+		return nil, h.s.rpcError(ctx, err)
+	}
+	return connect.NewResponse(&firnv1.DeleteScheduleResponse{}), nil
+}

@@ -56,7 +56,9 @@ type Job struct {
 	// called from another goroutine until the result has ended.
 	OnProgress func(float64)
 
-	explain string // EXPLAIN or EXPLAIN ANALYZE before SQL
+	// Explain is "EXPLAIN" or "EXPLAIN ANALYZE" to answer the plan of SQL
+	// instead of its result.
+	Explain string
 }
 
 // Column is a column of a statement's result, with DuckDB's name of its type.

@@ -178,12 +178,17 @@ func (p *Pool) Parse(ctx context.Context, sql string) ([]byte, error) {
 
 func (p *Pool) request(op string, job Job) (*request, error) {
 	req := &request{
-		Op: op, Setup: job.Setup, SQL: job.SQL, Untrusted: job.Untrusted, Explain: job.explain,
+		Op: op, Setup: job.Setup, SQL: job.SQL, Untrusted: job.Untrusted, Explain: job.Explain,
 		Read: job.Read, WriteDir: job.WriteDir,
 		MemoryBytes: cmp.Or(job.MemoryBytes, p.cfg.MemoryBytes), TempBytes: job.TempBytes,
 		Threads: cmp.Or(job.Threads, p.cfg.Threads), PreserveOrder: job.PreserveOrder, Progress: job.OnProgress != nil,
 	}
 	req.TempBytes = cmp.Or(req.TempBytes, 4*req.MemoryBytes)
+	switch job.Explain {
+	case "", "EXPLAIN", "EXPLAIN ANALYZE":
+	default:
+		return nil, fmt.Errorf("%q is no way to explain", job.Explain)
+	}
 	if job.Untrusted && job.WriteDir != "" {
 		return nil, errors.New("an untrusted job has no folder to write to")
 	}

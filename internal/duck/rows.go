@@ -75,9 +75,9 @@ func (p *Pool) Describe(ctx context.Context, job Job) ([]Column, error) {
 // Explain answers DuckDB's plan of job.SQL as text. With analyze the statement
 // is run.
 func (p *Pool) Explain(ctx context.Context, job Job, analyze bool) (string, error) {
-	job.explain = "EXPLAIN"
+	job.Explain = "EXPLAIN"
 	if analyze {
-		job.explain = "EXPLAIN ANALYZE"
+		job.Explain = "EXPLAIN ANALYZE"
 	}
 	rows, err := p.Exec(ctx, job)
 	if err != nil {

@@ -3,6 +3,7 @@ package lake
 import (
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/apache/iceberg-go"
@@ -16,16 +17,48 @@ const (
 	lastUpdatedField = 2147483539
 )
 
-// column is a top-level column of a relation. Inside, columns go by field id
-// (f7), so that names of the table cannot meet names of DuckDB.
+// column is a top-level column of a relation.
 type column struct {
 	id    int
 	name  string
 	typ   string // DuckDB's
 	deflt string // as text, "" for NULL
+	plain bool   // its name may be used inside
 }
 
-func (c column) inner() string { return fmt.Sprintf("f%d", c.id) }
+// inner is the column inside the relation: by its name, so that plans can be
+// read, or, where that could meet another name, by its field id.
+func (c column) inner() string {
+	if c.plain {
+		return duck.QuoteName(c.name)
+	}
+	return fmt.Sprintf("f%d", c.id)
+}
+
+// innerText is inner as the text of an option.
+func (c column) innerText() string {
+	if c.plain {
+		return c.name
+	}
+	return c.inner()
+}
+
+var byNumber = regexp.MustCompile(`^(?i:f[0-9]+)$`)
+
+// markPlain marks the columns that go by their own name inside.
+func markPlain(cols []column) {
+	seen := map[string]int{}
+	for _, c := range cols {
+		seen[strings.ToLower(c.name)]++
+	}
+	for i, c := range cols {
+		switch low := strings.ToLower(c.name); low {
+		case "file_index", "file_row_number", "filename", "_i", "_p", "loc", "seq", "first_row_id", "scope", "rowid", "empty":
+		default:
+			cols[i].plain = plainName.MatchString(c.name) && !byNumber.MatchString(c.name) && seen[low] == 1
+		}
+	}
+}
 
 // newColumn maps a field, or says why it cannot be read.
 func newColumn(f iceberg.NestedField) (column, error) {
@@ -125,15 +158,6 @@ func defaultText(v any) (string, error) {
 	return "", fmt.Errorf("%w: default value %v", ErrUnsupported, v)
 }
 
-// fileShape is how a group of data files names its columns: by field id, or,
-// where a file was imported without ids, by the names of the table's mapping.
-// nested replaces the type of columns whose inner names differ from the
-// table's present ones.
-type fileShape struct {
-	names  map[int]string // by field id; nil: files have field ids
-	nested map[int]*iceberg.StructType
-}
-
 // readParquet is the table function over files, with inner names.
 func readParquet(paths []string, cols []column, names map[int]string) string {
 	var b strings.Builder
@@ -154,7 +178,7 @@ func readParquet(paths []string, cols []column, names map[int]string) string {
 		if c.deflt != "" {
 			deflt = duck.Quote(c.deflt)
 		}
-		fmt.Fprintf(&b, "%s: {name: %s, type: %s, default_value: %s}", key, duck.Quote(c.inner()), duck.Quote(c.typ), deflt)
+		fmt.Fprintf(&b, "%s: {name: %s, type: %s, default_value: %s}", key, duck.Quote(c.innerText()), duck.Quote(c.typ), deflt)
 	}
 	b.WriteString("})")
 	return b.String()

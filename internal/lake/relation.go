@@ -92,6 +92,7 @@ func (b *relationBuilder) columns() error {
 		}
 		b.cols = append(b.cols, c)
 	}
+	markPlain(b.cols)
 	return nil
 }
 
@@ -204,8 +205,8 @@ func (b *relationBuilder) sql(ctx context.Context) (string, error) {
 	return "(" + strings.Join(parts, " UNION ALL ") + ")", nil
 }
 
-// groupSQL is the SELECT over one group. Inside, columns are f<id>, and _i, _p
-// are file number and position.
+// groupSQL is the SELECT over one group. Inside, _i and _p are file number and
+// position.
 func (b *relationBuilder) groupSQL(ctx context.Context, n int, g *fileGroup) (string, error) {
 	read := slices.Clone(b.cols)
 	for _, ids := range g.equality {
@@ -283,7 +284,8 @@ func (b *relationBuilder) groupSQL(ctx context.Context, n int, g *fileGroup) (st
 		}
 		on := make([]string, 0, len(ids)+2)
 		for _, id := range ids {
-			on = append(on, fmt.Sprintf("t.f%d IS NOT DISTINCT FROM e%d.f%d", id, k, id))
+			c := read[slices.IndexFunc(read, func(c column) bool { return c.id == id })]
+			on = append(on, fmt.Sprintf("t.%s IS NOT DISTINCT FROM e%d.f%d", c.inner(), k, id))
 		}
 		on = append(on, fmt.Sprintf("e%d.seq > t.seq", k), fmt.Sprintf("(e%d.scope = -1 OR e%d.scope = t.scope)", k, k))
 		from += fmt.Sprintf(" ANTI JOIN %s e%d ON %s", deleted, k, strings.Join(on, " AND "))

@@ -230,6 +230,47 @@ func TestAnswersCarryNamesNotPaths(t *testing.T) {
 	}
 }
 
+// TestETagsAreHonoured: ETags are no MD5 here, clients must not notice.
+func TestETagsAreHonoured(t *testing.T) {
+	g := startGateway(t, config(t))
+	c := roundTrip(t, g)
+	ctx := t.Context()
+	first, err := c.StatObject(ctx, "lake", "a/b", minio.StatObjectOptions{})
+	if err != nil || first.ETag == "" {
+		t.Fatal(err)
+	}
+	get := func(etag string) error {
+		var opts minio.GetObjectOptions
+		if err := opts.SetMatchETag(etag); err != nil {
+			t.Fatal(err)
+		}
+		_, err := c.StatObject(ctx, "lake", "a/b", opts)
+		return err
+	}
+	if err := get(first.ETag); err != nil {
+		t.Errorf("If-Match with the ETag: %v", err)
+	}
+	for _, body := range []string{"other", "hello"} {
+		// The store checks a body against the MD5 that a client sends.
+		if _, err := c.PutObject(ctx, "lake", "a/b", strings.NewReader(body), 5, minio.PutObjectOptions{SendContentMd5: true}); err != nil {
+			t.Fatal(err)
+		}
+		if err := get(first.ETag); (err == nil) != (body == "hello") {
+			t.Errorf("If-Match after a put of %q: %v", body, err)
+		}
+	}
+	var opts minio.PutObjectOptions
+	opts.SetMatchETag("0000")
+	if _, err := c.PutObject(ctx, "lake", "a/b", strings.NewReader("x"), 1, opts); minio.ToErrorResponse(err).Code != "PreconditionFailed" {
+		t.Errorf("conditional replace with a wrong ETag: %v", err)
+	}
+	opts = minio.PutObjectOptions{}
+	opts.SetMatchETag(first.ETag)
+	if _, err := c.PutObject(ctx, "lake", "a/b", strings.NewReader("x"), 1, opts); err != nil {
+		t.Errorf("conditional replace with the right ETag: %v", err)
+	}
+}
+
 // TestNoPathEscapes: requests whose bucket or key would leave the folder.
 func TestNoPathEscapes(t *testing.T) {
 	cfg := config(t)

@@ -57,6 +57,10 @@ type Config struct {
 	// Promote runs a model, for jobs of kind promote; nil refuses them.
 	Promote func(ctx context.Context, model string, progress func(step string, done, total int64)) (jobs.Outcome, error)
 
+	// BeforeCommit is told when a compaction has its outputs and is about to
+	// commit them; nil for nobody. Tests make trouble there.
+	BeforeCommit func(ctx context.Context)
+
 	// Tick is how often time alone is looked at: quiet partitions, schedules.
 	// Default 1 s.
 	Tick time.Duration
@@ -117,7 +121,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s.worker, err = rewrite.New(rewrite.Config{
 		Catalog: cfg.Catalog, Store: cfg.Store, Bucket: cfg.Bucket, Lake: cfg.Lake, Pool: cfg.Pool, TempDir: temp,
-		Now: cfg.Now, Logger: cfg.Logger, Grace: cfg.Grace, Protected: s.inFlight,
+		Now: cfg.Now, Logger: cfg.Logger, Grace: cfg.Grace, Protected: s.inFlight, BeforeCommit: cfg.BeforeCommit,
 	})
 	return s, err
 }

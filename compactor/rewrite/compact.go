@@ -203,6 +203,7 @@ func (c *compaction) commit(ctx context.Context, outputs []output) (Result, erro
 	if err := c.cfg.Bucket.Sync(ctx); err != nil {
 		return res, fmt.Errorf("sync outputs: %w", err)
 	}
+	c.cfg.BeforeCommit(ctx)
 	done, err := Commit(ctx, c.cfg.Catalog, catalog.Transaction{
 		ID: uuid.NewString(), Actor: "compactor",
 		Tables: []catalog.TableChange{{Table: c.Table.ID, Snapshot: change}},

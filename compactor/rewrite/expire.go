@@ -14,13 +14,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// watermarkTags begin with one of these: the tag pins how far a model has read the
-// table, and the model still needs every snapshot after it.
-var watermarkTags = []string{"firn-watermark-", catalog.WatermarkTagPrefix}
-
-func isWatermark(tag string) bool {
-	return slices.ContainsFunc(watermarkTags, func(p string) bool { return strings.HasPrefix(tag, p) })
-}
+// isWatermark: the tag pins how far a model has read the table, and the model
+// still needs every snapshot after it.
+func isWatermark(tag string) bool { return strings.HasPrefix(tag, catalog.WatermarkTagPrefix) }
 
 // Expiry is which snapshots of a table go, and why not more.
 type Expiry struct {

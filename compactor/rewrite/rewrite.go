@@ -73,6 +73,8 @@ type Config struct {
 	// Protected reports files in flight by a part of their name: those of
 	// running jobs. Nil: none.
 	Protected func(ctx context.Context) (func(key string) bool, error)
+	// BeforeCommit is told when a compaction has its outputs; nil for nobody.
+	BeforeCommit func(ctx context.Context)
 }
 
 // Worker carries out maintenance. It is safe for concurrent use.
@@ -91,6 +93,9 @@ func New(cfg Config) (*Worker, error) {
 	cfg.MaxShare = cmp.Or(cfg.MaxShare, 0.5)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.BeforeCommit == nil {
+		cfg.BeforeCommit = func(context.Context) {}
 	}
 	return &Worker{cfg: cfg}, nil
 }

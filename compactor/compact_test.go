@@ -1,0 +1,157 @@
+package compactor_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/apache/iceberg-go"
+	"github.com/firnlake/firn/compactor"
+	"github.com/firnlake/firn/compactor/jobs"
+	"github.com/stretchr/testify/require"
+)
+
+// Small files of several partitions become one each, and every row is there.
+func TestFuseKeepsEveryRow(t *testing.T) {
+	h := newHouse(t)
+	h.run(h.service.Run)
+	tbl := h.create("bronze.lines", nil)
+	for i := range 6 {
+		for _, c := range []string{"France", "null", "NULL", "a/b=c"} {
+			h.append(tbl, c, i*1000, 50+i)
+		}
+	}
+	before := h.rows(tbl, 0)
+	j := h.job(compactor.KindCompact, tbl)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.Equal(t, "fuse", j.Outcome.Tier)
+	require.EqualValues(t, 24, j.Outcome.FilesIn)
+	require.EqualValues(t, 4, j.Outcome.FilesOut)
+	require.Contains(t, j.Outcome.Proof, "chunks")
+	require.Len(t, h.live(tbl), 4)
+	require.Equal(t, before, h.rows(tbl, 0))
+	seen := map[string]bool{}
+	for _, f := range h.live(tbl) {
+		seen[fmt.Sprintf("%#v", f.Data.Partition()[1000])] = true
+	}
+	require.Len(t, seen, 4, "partition values are kept, NULL beside \"null\"")
+
+	again := h.job(compactor.KindCompact, tbl)
+	require.Equal(t, jobs.Succeeded, again.State)
+	require.Zero(t, again.Outcome.FilesIn, "nothing is compacted twice")
+	require.NotEmpty(t, again.Outcome.Proof["why_not_more"])
+}
+
+// Files with dictionaries, a codec that differs, an added and a renamed column:
+// all of that falls through to a rewrite, and the rows are the same.
+func TestRewriteWhereFusingCannot(t *testing.T) {
+	h := newHouse(t)
+	h.run(h.service.Run)
+	tbl := h.create("silver.lines", iceberg.Properties{"firn.compact.fuse": "false"})
+	for i := range 6 {
+		h.append(tbl, "France", i*1000, 300)
+	}
+	before := h.rows(tbl, 0)
+	j := h.job(compactor.KindCompact, tbl)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.Equal(t, "rewrite", j.Outcome.Tier)
+	require.Contains(t, j.Outcome.Proof["row_hash"], "equal in 1 of 1")
+	require.Len(t, h.live(tbl), 1)
+	require.Equal(t, before, h.rows(tbl, 0))
+	f := h.live(tbl)[0].Data
+	require.NotEmpty(t, f.LowerBoundValues(), "bounds by field id")
+	require.EqualValues(t, 1800, f.Count())
+}
+
+func TestPositionDeletesAreAppliedForGood(t *testing.T) {
+	h := newHouse(t)
+	h.run(h.service.Run)
+	tbl := h.create("bronze.lines", nil)
+	for i := range 5 {
+		h.append(tbl, "France", i*1000, 100)
+	}
+	h.append(tbl, "Italy", 9000, 10)
+	for i, f := range h.live(tbl)[:3] {
+		if f.Data.Count() == 100 {
+			h.deletePositions(tbl, f.Data, int64(i), 50, 99)
+		}
+	}
+	before := h.rows(tbl, 0)
+	j := h.job(compactor.KindCompact, tbl)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.Contains(t, j.Outcome.Tier, "rewrite")
+	require.Equal(t, before, h.rows(tbl, 0))
+	for _, f := range h.live(tbl) {
+		require.Empty(t, f.Deletes)
+	}
+	var deletes int
+	for e, err := range h.lake.Entries(t.Context(), h.load(tbl).Metadata, 0) {
+		require.NoError(t, err)
+		if e.Data.ContentType() != iceberg.EntryContentData {
+			deletes++
+		}
+	}
+	require.Zero(t, deletes, "delete files that apply to nothing are removed with their data")
+}
+
+// A writer that appends all the time never waits for a compaction and never
+// makes one fail.
+func TestAppendsAndCompactionDoNotConflict(t *testing.T) {
+	h := newHouse(t)
+	h.run(h.service.Run)
+	tbl := h.create("bronze.lines", nil)
+	for i := range 5 {
+		h.append(tbl, "France", i*100, 20)
+	}
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	written := 5
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				h.append(tbl, "France", written*100, 20)
+				written++
+			}
+		}
+	})
+	for range 6 {
+		j := h.job(compactor.KindCompact, tbl)
+		require.Equal(t, jobs.Succeeded, j.State, j.Error)
+		require.Equal(t, 1, j.Attempt, "tried again: %s", j.Error)
+	}
+	close(stop)
+	wg.Wait()
+	rows := h.rows(tbl, 0)
+	require.Len(t, rows, written*20)
+	ids := map[string]bool{}
+	for _, r := range rows {
+		ids[strings.Split(r, "|")[1]] = true
+	}
+	require.Len(t, ids, written*20, "every row once")
+}
+
+// A delete that lands on an input while it is compacted is not lost: the
+// commit is refused, planned anew, and the row stays deleted.
+func TestADeleteDuringACompactionIsNotLost(t *testing.T) {
+	h := newHouse(t)
+	tbl := h.create("bronze.lines", nil)
+	for i := range 5 {
+		h.append(tbl, "France", i*100, 20)
+	}
+	target := h.live(tbl)[0].Data
+	// The delete comes when the job is about to commit.
+	once := sync.Once{}
+	h.service = h.another(func(c *compactor.Config) {
+		c.BeforeCommit = func(context.Context) { once.Do(func() { h.deletePositions(tbl, target, 3, 4) }) }
+	})
+	h.run(h.service.Run)
+	j := h.job(compactor.KindCompact, tbl)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.Len(t, h.rows(tbl, 0), 98)
+	require.Len(t, h.live(tbl), 1)
+}

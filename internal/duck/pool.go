@@ -45,10 +45,12 @@ type Pool struct {
 	closed chan struct{}
 	wg     sync.WaitGroup // starters, watchers, reapers
 
-	mu      sync.Mutex
-	closing bool
-	idle    []*worker
-	busy    map[*worker]func(error) // how to end its job
+	mu        sync.Mutex
+	closing   bool
+	idle      []*worker
+	starting  int                     // workers on their way to idle
+	returning int                     // busy workers that will be idle again
+	busy      map[*worker]func(error) // how to end its job
 }
 
 // NewPool starts the workers. They end with Close, and with this process.
@@ -97,10 +99,10 @@ func NewPool(cfg PoolConfig) (*Pool, error) {
 		return nil, err
 	}
 	p.sandbox = first.hello.Sandbox
+	p.mu.Lock()
 	p.idle = append(p.idle, first)
-	for range cfg.Workers - 1 {
-		p.wg.Go(p.replenish)
-	}
+	p.replenish()
+	p.mu.Unlock()
 	return p, nil
 }
 
@@ -228,7 +230,7 @@ func (p *Pool) startWithin(ctx context.Context, cancel func(), req *request, job
 		return nil, err
 	}
 	p.metrics.waited(time.Since(began))
-	r := &run{pool: p, worker: w, began: time.Now(), limit: req.MemoryBytes, cancel: cancel, progress: job.OnProgress, done: make(chan struct{})}
+	r := &run{pool: p, worker: w, returns: !req.Untrusted, began: time.Now(), limit: req.MemoryBytes, cancel: cancel, progress: job.OnProgress, done: make(chan struct{})}
 	p.mu.Lock()
 	if p.closing {
 		p.mu.Unlock()
@@ -237,6 +239,10 @@ func (p *Pool) startWithin(ctx context.Context, cancel func(), req *request, job
 		return nil, ErrClosed
 	}
 	p.busy[w] = r.end
+	if r.returns {
+		p.returning++
+	}
+	p.replenish() // the next job should not wait for a start
 	p.mu.Unlock()
 	p.wg.Go(func() { r.watch(ctx) })
 	req.TempDir = w.tempDir
@@ -262,17 +268,18 @@ func (p *Pool) take(ctx context.Context) (*worker, error) {
 	return p.spawn(ctx)
 }
 
-// give takes a worker back after its job, and sees to it that as many idle
-// workers are ready as jobs may start.
-func (p *Pool) give(w *worker, healthy bool) {
+// give takes a worker back after its job.
+func (p *Pool) give(w *worker, returns, healthy bool) {
 	p.mu.Lock()
 	delete(p.busy, w)
+	if returns {
+		p.returning--
+	}
 	keep := healthy && !p.closing && w.alive()
 	if keep {
 		p.idle = append(p.idle, w)
-	} else if !p.closing {
-		p.wg.Go(p.replenish)
 	}
+	p.replenish()
 	p.mu.Unlock()
 	if !keep {
 		w.kill()
@@ -280,23 +287,33 @@ func (p *Pool) give(w *worker, healthy bool) {
 	<-p.slots
 }
 
-// replenish starts a worker ahead of need.
+// replenish starts workers ahead of need: as many as jobs may run are idle, on
+// their way, or busy with a job after which they are idle again. The caller
+// holds mu.
 func (p *Pool) replenish() {
-	w, err := p.spawn(context.Background())
-	if err != nil {
-		if !errors.Is(err, ErrClosed) {
-			p.log.Error("query worker does not start", "error", err)
-		}
+	if p.closing {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.idle = slices.DeleteFunc(p.idle, func(w *worker) bool { return !w.alive() })
-	if p.closing || len(p.idle) >= p.cfg.Workers {
-		w.kill()
-		return
+	for len(p.idle)+p.starting+p.returning < p.cfg.Workers {
+		p.starting++
+		p.wg.Go(func() {
+			w, err := p.spawn(context.Background())
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.starting--
+			switch {
+			case errors.Is(err, ErrClosed):
+			case err != nil:
+				// The next job tries again, and answers the error.
+				p.log.Error("query worker does not start", "error", err)
+			case p.closing:
+				w.kill()
+			default:
+				p.idle = append(p.idle, w)
+			}
+		})
 	}
-	p.idle = append(p.idle, w)
 }
 
 // stopped is why a context ended, in this package's words.

@@ -21,7 +21,8 @@ type run struct {
 	limit    int64
 	cancel   func()
 	progress func(float64)
-	left     int // bytes of the current data frame not read yet
+	returns  bool // the worker is idle again after a good end
+	left     int  // bytes of the current data frame not read yet
 
 	once sync.Once
 	done chan struct{} // closed by end
@@ -76,7 +77,7 @@ func (r *run) end(reason error) {
 		close(r.done)
 		r.cancel()
 		r.pool.metrics.ended(reason, time.Since(r.began), time.Duration(r.t.CPU))
-		r.pool.give(r.worker, healthy)
+		r.pool.give(r.worker, r.returns, healthy)
 	})
 }
 

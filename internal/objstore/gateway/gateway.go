@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -136,6 +137,9 @@ func Start(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 	defer limit.Stop()
 	select {
 	case <-ready:
+		if err := g.answers(ctx); err != nil {
+			return nil, errors.Join(err, g.Close())
+		}
 		return g, nil
 	case <-g.done:
 		return nil, cmp.Or(g.err, errors.New("start S3 gateway: stopped before it answered"))
@@ -146,6 +150,27 @@ func Start(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 		g.Close()
 		return nil, fmt.Errorf("start S3 gateway on %s: no answer after %s", endpoint, startLimit)
 	}
+}
+
+// answers waits for the first answer. The listener is open before versitygw
+// serves it, and a stop in between would be forgotten.
+func (g *Gateway) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", g.socket)
+	if err != nil {
+		return fmt.Errorf("start S3 gateway on %s: %w", g.endpoint, err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if _, err := io.WriteString(conn, "HEAD / HTTP/1.1\r\nHost: firn\r\nConnection: close\r\n\r\n"); err != nil {
+		return fmt.Errorf("start S3 gateway on %s: %w", g.endpoint, err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); err != nil {
+		return fmt.Errorf("start S3 gateway on %s: no answer: %w", g.endpoint, err)
+	}
+	return nil
 }
 
 // newBackend makes the file backend without leaving the working directory

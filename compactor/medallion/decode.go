@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // document is a piece of YAML inside a file of a project.
@@ -72,10 +73,34 @@ func decode(path, text string, firstLine int, v any) (*document, Diagnostics) {
 		return doc, Diagnostics{doc.yamlFault(err, v)}
 	}
 	doc.tree = tree
-	if err := yaml.UnmarshalWithOptions([]byte(text), v, yaml.Strict()); err != nil {
+	for _, d := range tree.Docs {
+		ast.Walk(nullKeys{}, d)
+	}
+	if len(tree.Docs) == 0 || tree.Docs[0].Body == nil {
+		return doc, nil
+	}
+	if len(tree.Docs) > 1 {
+		return doc, Diagnostics{{Path: path, Line: firstLine, Column: 1, Message: "more than one YAML document", Help: "write one file for each"}}
+	}
+	if err := yaml.NodeToValue(tree.Docs[0].Body, v, yaml.Strict()); err != nil {
 		return doc, Diagnostics{doc.yamlFault(err, v)}
 	}
 	return doc, nil
+}
+
+// nullKeys makes the key null, as in "null: pass", a key like any other: to YAML
+// it is the null value.
+type nullKeys struct{}
+
+func (n nullKeys) Visit(v ast.Node) ast.Visitor {
+	if m, ok := v.(*ast.MappingValueNode); ok {
+		if null, ok := m.Key.(*ast.NullNode); ok {
+			t := *null.GetToken()
+			t.Type = token.StringType
+			m.Key = ast.String(&t)
+		}
+	}
+	return n
 }
 
 var unknownField = regexp.MustCompile(`unknown field "([^"]*)"`)

@@ -115,7 +115,7 @@ func (s *Service) runTest(ctx context.Context, c *Compiled, test Test) (string, 
 		relation:     &lake.Relation{SQL: "(SELECT *, '" + file + "' AS _file, CAST(1 AS BIGINT) AS _seq FROM given)"},
 		fileOrdinals: []string{"('" + file + "', CAST(0 AS BIGINT))"},
 	}
-	setup := []string{"CREATE TEMP TABLE given AS " + given}
+	setup := []string{noSharing, "CREATE TEMP TABLE given AS " + given}
 	if c.Mode == ModeAggregate {
 		setup = append(setup, "CREATE TEMP TABLE result AS "+c.bodySQL("given"), "CREATE TEMP TABLE staged AS SELECT FALSE AS q, FALSE AS keep WHERE FALSE")
 	} else {

@@ -217,9 +217,15 @@ func (g *stage) countsSQL() string {
 	return "SELECT " + strings.Join(columns, ",\n  ")
 }
 
+// noSharing keeps the engine from computing an expression that occurs twice
+// ahead of both: it would do so outside of TRY, and one bad value would fail the
+// whole run.
+const noSharing = "SET disabled_optimizers = 'common_subexpressions'"
+
 // transformJob answers the statements that stage a batch and the one that
 // counts it.
 func (g *stage) transformJob() (setup []string, count string) {
+	setup = append(setup, noSharing)
 	setup = append(setup, g.relation.Setup...)
 	setup = append(setup,
 		"CREATE TEMP TABLE staged AS "+g.stagedSQL(),

@@ -20,6 +20,7 @@ import (
 	"github.com/firnlake/firn/catalog/connect"
 	"github.com/firnlake/firn/catalog/rest/resttest"
 	"github.com/firnlake/firn/catalog/rpc"
+	"github.com/firnlake/firn/internal/lake"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
 )
@@ -33,11 +34,24 @@ type fixedHealth struct{}
 
 func (fixedHealth) Health(uuid.UUID) *firnv1.Health { return &firnv1.Health{Score: 77} }
 
-func serve(t *testing.T) fixture {
+// sources are both ways to list files.
+var sources = map[string]func(*testing.T, *resttest.Fixture) rpc.FileSource{
+	"manifests": func(_ *testing.T, f *resttest.Fixture) rpc.FileSource { return rpc.Manifests(f.Bucket.FileIO()) },
+	"lake": func(t *testing.T, f *resttest.Fixture) rpc.FileSource {
+		l, err := lake.New(lake.Config{Bucket: f.Bucket, CacheDir: t.TempDir()})
+		require.NoError(t, err)
+		t.Cleanup(l.Close)
+		return l
+	},
+}
+
+func serve(t *testing.T) fixture { return serveWith(t, "manifests") }
+
+func serveWith(t *testing.T, source string) fixture {
 	t.Helper()
 	f := resttest.New(t)
 	s, err := rpc.New(rpc.Config{
-		Catalog: f.Catalog, Files: rpc.Manifests(f.Bucket.FileIO()), Health: fixedHealth{}, TargetFileBytes: 1 << 20,
+		Catalog: f.Catalog, Files: sources[source](t, f), Health: fixedHealth{}, TargetFileBytes: 1 << 20,
 		Connect: connect.Target{Endpoint: f.URL, Warehouse: "default"},
 	})
 	require.NoError(t, err)
@@ -212,7 +226,12 @@ func TestCreateTable(t *testing.T) {
 }
 
 func TestTablesFilesAndPartitions(t *testing.T) {
-	f := serve(t)
+	for source := range sources {
+		t.Run(source, func(t *testing.T) { testTables(t, serveWith(t, source)) })
+	}
+}
+
+func testTables(t *testing.T, f fixture) {
 	ctx := t.Context()
 	f.lines(t)
 	first := f.add(t, "Norway", 1000, 2000)

@@ -2,7 +2,10 @@ package compactor
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/compactor/rewrite"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/google/uuid"
 )
@@ -45,4 +48,22 @@ func (s *Service) WaitIdle(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// PlanOrphans answers what a removal of orphans would delete from a table now.
+func (s *Service) PlanOrphans(ctx context.Context, table catalog.Ident) (rewrite.Removal, error) {
+	t, err := s.cfg.Catalog.LoadTable(ctx, table)
+	if err != nil {
+		return rewrite.Removal{}, fmt.Errorf("plan removal for %s: %w", table, err)
+	}
+	policy, err := s.policyOf(t)
+	if err != nil {
+		return rewrite.Removal{}, fmt.Errorf("%w: %w", catalog.ErrInvalid, err)
+	}
+	return s.worker.Orphans(ctx, t, policy.Grace, true, quiet{})
+}
+
+// Deletions answers the log of all deletes, oldest first.
+func (s *Service) Deletions(ctx context.Context) ([]rewrite.Deletion, error) {
+	return s.worker.Deletions(ctx)
 }

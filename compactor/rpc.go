@@ -163,7 +163,7 @@ func (s *Service) planJobs(ctx context.Context, req *firnv1.PlanJobsRequest) (*f
 			out.Objects = append(out.Objects, "snapshot "+strconv.FormatInt(id, 10))
 		}
 	case KindOrphans:
-		r, err := s.worker.Orphans(ctx, t, policy.Grace, true, quiet{})
+		r, err := s.PlanOrphans(ctx, t.Ident)
 		if err != nil {
 			return nil, err
 		}

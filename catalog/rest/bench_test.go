@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -61,4 +62,32 @@ func benchTable(b *testing.B, n int) http.Handler {
 	f.Must(b, http.StatusOK, "POST", tables, newTable("t"))
 	snapshots(b, f, "t", n)
 	return f.Server
+}
+
+// BenchmarkWire loads one table over a socket with parallel clients, beside a
+// static handler that sends the same bytes.
+func BenchmarkWire(b *testing.B) {
+	f := served(b)
+	f.Must(b, http.StatusOK, "POST", tables, newTable("t"))
+	snapshots(b, f, "t", 5)
+	payload := f.Must(b, http.StatusOK, "GET", tables+"/t", nil).Body
+	static := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(payload) }))
+	b.Cleanup(static.Close)
+	for _, c := range []struct{ name, url string }{{"static", static.URL}, {"load", f.URL + tables + "/t"}} {
+		b.Run(c.name, func(b *testing.B) {
+			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+			b.SetParallelism(4)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					res, err := client.Get(c.url)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					_, _ = io.Copy(io.Discard, res.Body)
+					res.Body.Close()
+				}
+			})
+		})
+	}
 }

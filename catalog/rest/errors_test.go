@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -131,4 +134,18 @@ func TestETag(t *testing.T) {
 	for header, want := range map[string]bool{all: true, "W/" + all: true, `"x", ` + all: true, "*": true, `"x"`: false, "": false, all[:5]: false} {
 		assert.Equal(t, want, etagMatches(header, all), header)
 	}
+}
+
+// A panic below is one request's failure, not the process's.
+func TestPanicIsAnAnswer(t *testing.T) {
+	var log bytes.Buffer
+	s := &Server{
+		router: newRouter("default", []route{{method: http.MethodGet, path: "/v1/config", serve: func(*Server, http.ResponseWriter, *request) error { panic("index of secret") }}}),
+		log:    slog.New(slog.NewTextHandler(&log, nil)), metrics: newMetrics(nil),
+	}
+	rec := httptest.NewRecorder()
+	s.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/v1/config", nil))
+	assert.Equal(t, http.StatusInternalServerError, rec.Code)
+	assert.NotContains(t, rec.Body.String(), "secret")
+	assert.Contains(t, log.String(), "index of secret")
 }

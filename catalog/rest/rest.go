@@ -14,8 +14,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"time"
@@ -115,48 +117,60 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 	rt, err := s.serve(rec, r)
-	if err != nil {
+	if err != nil && !rec.wrote {
 		s.fail(rec, r, err)
 	}
 	s.metrics.observe(rt, rec.status, time.Since(start))
 }
 
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) (string, error) {
+func (s *Server) serve(w *recorder, r *http.Request) (name string, err error) {
+	// The decoders below trust their input more than we do: what they panic over
+	// is one request's failure, with an unknown outcome.
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			err = fmt.Errorf("panic in %s: %v\n%s", name, p, debug.Stack())
+		}
+	}()
 	rt, vars, err := s.router.find(r.Method, r.URL)
 	if err != nil {
 		return "none", err
 	}
+	name = rt.String()
 	req := &request{Request: r, vars: vars}
 	if rt.body > 0 {
-		if req.body, err = readBody(w, r, rt.body); err != nil {
-			return rt.String(), err
+		if req.body, err = readBody(w.ResponseWriter, r, rt.body); err != nil {
+			return name, err
 		}
 	}
 	ctx := catalog.WithActor(r.Context(), "rest")
 	if rt.key {
 		if req.key, err = idempotencyKey(r, req.body); err != nil {
-			return rt.String(), err
+			return name, err
 		}
 		if req.key != nil {
 			ctx = catalog.WithIdempotencyKey(ctx, *req.key)
 		}
 	}
 	req.Request = r.WithContext(ctx)
-	return rt.String(), rt.serve(s, w, req)
+	return name, rt.serve(s, w, req)
 }
 
 // recorder keeps the status for the metrics.
 type recorder struct {
 	http.ResponseWriter
 	status int
+	wrote  bool
 }
 
 func (r *recorder) WriteHeader(status int) {
-	r.status = status
+	r.status, r.wrote = status, true
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets http.ResponseController and MaxBytesReader reach the connection.
+// Unwrap lets http.ResponseController reach the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 func writeJSON(w http.ResponseWriter, r *http.Request, v any) error {

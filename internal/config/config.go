@@ -8,6 +8,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 )
 
@@ -163,12 +164,7 @@ func Default() Config {
 
 // Has reports whether the process has a role.
 func (c Config) Has(r Role) bool {
-	for _, have := range c.Roles {
-		if have == r {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(c.Roles, r)
 }
 
 // EmbeddedS3 reports whether the gateway of this process is the object store.

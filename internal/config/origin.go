@@ -24,12 +24,12 @@ type Origin struct {
 }
 
 func (o Origin) String() string {
-	switch {
-	case o.Source == SourceFile:
+	switch o.Source {
+	case SourceFile:
 		return fmt.Sprintf("%s:%d", o.Name, o.Line)
-	case o.Source == SourceFlag:
+	case SourceFlag:
 		return "flag --" + o.Name
-	case o.Source == SourceEnvironment:
+	case SourceEnvironment:
 		return "environment " + o.Name
 	}
 	return string(o.Source)

@@ -22,8 +22,15 @@ var units = []struct {
 	name string
 	size float64
 }{
-	{"tib", 1 << 40}, {"gib", 1 << 30}, {"mib", 1 << 20}, {"kib", 1 << 10},
-	{"tb", 1e12}, {"gb", 1e9}, {"mb", 1e6}, {"kb", 1e3}, {"b", 1},
+	{"tib", 1 << 40},
+	{"gib", 1 << 30},
+	{"mib", 1 << 20},
+	{"kib", 1 << 10},
+	{"tb", 1e12},
+	{"gb", 1e9},
+	{"mb", 1e6},
+	{"kb", 1e3},
+	{"b", 1},
 }
 
 // ParseByteSize reads a size: a number and a unit (B, kB, MB, GB, TB with

@@ -82,8 +82,7 @@ func LockDataDir(dir string) (*DataDir, error) {
 	d := &DataDir{dir: dir, lock: f}
 	// What stands there is of a process that has ended.
 	if err := d.Publish(RunInfo{PID: os.Getpid(), Started: time.Now().UTC()}); err != nil {
-		d.Close()
-		return nil, err
+		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }

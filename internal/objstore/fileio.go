@@ -262,8 +262,10 @@ func (w *fileWriter) toDisk() error {
 		return fmt.Errorf("write %s: %w", w.name, err)
 	}
 	// The name goes at once: a killed process leaves nothing behind.
-	os.Remove(f.Name())
 	w.spill = f
+	if err := os.Remove(f.Name()); err != nil {
+		return err
+	}
 	_, err = w.buf.WriteTo(f)
 	w.buf = bytes.Buffer{}
 	return err
@@ -300,8 +302,7 @@ func (w *fileWriter) wrap(err error) error {
 	if err == nil {
 		return nil
 	}
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return err
 	}
 	return &fs.PathError{Op: "create", Path: w.name, Err: err}

@@ -56,10 +56,10 @@ func TestFileIO(t *testing.T) {
 			}
 			if size > 100 {
 				part := make([]byte, 50)
-				if _, err := f.ReadAt(part, int64(size)-50); err != nil && err != io.EOF || !bytes.Equal(part, data[size-50:]) {
+				if _, err := f.ReadAt(part, int64(size)-50); err != nil && !errors.Is(err, io.EOF) || !bytes.Equal(part, data[size-50:]) {
 					t.Errorf("read at the end: %v", err)
 				}
-				if n, err := f.ReadAt(part, int64(size)-20); n != 20 || err != io.EOF {
+				if n, err := f.ReadAt(part, int64(size)-20); n != 20 || !errors.Is(err, io.EOF) {
 					t.Errorf("read over the end: %d, %v", n, err)
 				}
 				if _, err := f.Seek(-100, io.SeekEnd); err != nil {

@@ -59,7 +59,7 @@ func (b *Bucket) GetRange(ctx context.Context, key string, off, n int64) ([]byte
 	defer body.Close()
 	data := make([]byte, min(n, info.Size))
 	got, err := io.ReadFull(body, data)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && err != io.EOF {
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return nil, b.readError("get range", key, err)
 	}
 	return data[:got], nil
@@ -86,7 +86,7 @@ func (b *Bucket) localRange(ctx context.Context, key string, off, n int64) ([]by
 	}
 	data := make([]byte, min(n, st.Size()-off))
 	got, err := f.ReadAt(data, off)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, b.readError("get range", key, err)
 	}
 	return data[:got], nil
@@ -120,13 +120,12 @@ func (b *Bucket) GetFile(ctx context.Context, key, path string) error {
 	if err != nil {
 		return fmt.Errorf("get %s: %w", b.Location(key), err)
 	}
-	defer os.Remove(tmp.Name()) // gone after the rename
 	_, err = io.Copy(tmp, r)
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return fmt.Errorf("get %s to %s: %w", b.Location(key), path, err)
+	if err = errors.Join(err, tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), path)
 	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return fmt.Errorf("get %s: %w", b.Location(key), err)
+	if err != nil {
+		return fmt.Errorf("get %s to %s: %w", b.Location(key), path, errors.Join(err, os.Remove(tmp.Name())))
 	}
 	return nil
 }

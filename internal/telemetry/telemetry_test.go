@@ -25,7 +25,7 @@ func TestLoggerRedactsAndEscapes(t *testing.T) {
 			t.Fatal(err)
 		}
 		log.Debug("hidden")
-		log.Info("hello", "table", "a\nlevel=ERROR forged", "secret_key", "hunter2", slog.Group("s3", "Authorization", "hunter2"))
+		log.Info("hello", "table", "a\nlevel=ERROR forged", "secret_key", "hunter2", slog.Group("s3", "authorization", "hunter2"))
 		got := out.String()
 		if strings.Count(got, "\n") != 1 || strings.Contains(got, "hunter2") || strings.Contains(got, "hidden") || !strings.Contains(got, "hello") {
 			t.Errorf("%s: %q", format, got)

@@ -144,11 +144,9 @@ func Start(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 	case <-g.done:
 		return nil, cmp.Or(g.err, errors.New("start S3 gateway: stopped before it answered"))
 	case <-ctx.Done():
-		g.Close()
-		return nil, ctx.Err()
+		return nil, errors.Join(ctx.Err(), g.Close())
 	case <-limit.C:
-		g.Close()
-		return nil, fmt.Errorf("start S3 gateway on %s: no answer after %s", endpoint, startLimit)
+		return nil, errors.Join(fmt.Errorf("start S3 gateway on %s: no answer after %s", endpoint, startLimit), g.Close())
 	}
 }
 
@@ -221,7 +219,9 @@ func claim(listen string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("start S3 gateway: cannot listen on %s: %w; choose another address with gateway.listen", listen, err)
 	}
-	defer l.Close()
+	if err := l.Close(); err != nil {
+		return "", fmt.Errorf("start S3 gateway: %w", err)
+	}
 	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
 		return "", fmt.Errorf("start S3 gateway: address %q: %w", listen, err)

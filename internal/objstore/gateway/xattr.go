@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -15,12 +16,9 @@ func probeXattr(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
 	defer f.Close()
-	if err := unix.Fsetxattr(int(f.Fd()), "user.firn-probe", []byte("1"), 0); err != nil {
-		return os.NewSyscallError("fsetxattr", err)
-	}
-	return nil
+	err = os.NewSyscallError("fsetxattr", unix.Fsetxattr(int(f.Fd()), "user.firn-probe", []byte("1"), 0))
+	return errors.Join(err, os.Remove(f.Name()))
 }
 
 // socketName is a Linux abstract socket: no file to clean up, no path limit.

@@ -55,7 +55,11 @@ func Config(t testing.TB) objstore.Config {
 	if err != nil {
 		t.Fatalf("start the shared S3 gateway: %v", err)
 	}
-	t.Cleanup(func() { os.RemoveAll(g.LocalRoot(bucket)) })
+	t.Cleanup(func() {
+		if err := os.RemoveAll(g.LocalRoot(bucket)); err != nil {
+			t.Logf("bucket %s is left behind: %v", bucket, err)
+		}
+	})
 	return objstore.Config{
 		Endpoint:  g.Endpoint(),
 		Socket:    g.Socket(),
@@ -95,7 +99,7 @@ func sweep() {
 		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(folder), prefix), "-")
 		n, err := strconv.Atoi(pid)
 		if err == nil && errors.Is(syscall.Kill(n, 0), syscall.ESRCH) {
-			os.RemoveAll(folder)
+			_ = os.RemoveAll(folder) // the next process tries again
 		}
 	}
 }
@@ -107,11 +111,10 @@ func sweep() {
 func Main(m *testing.M) int {
 	code := m.Run()
 	if g := started.Load(); g != nil {
-		if err := g.Close(); err != nil {
+		if err := errors.Join(g.Close(), os.RemoveAll(filepath.Dir(g.LocalRoot("x")))); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = max(code, 1)
 		}
-		os.RemoveAll(filepath.Dir(g.LocalRoot("x")))
 	}
 	return code
 }

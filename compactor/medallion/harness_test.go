@@ -135,7 +135,7 @@ func (h *house) append(name, sql string, read ...string) {
 // rows runs SQL in which $name$ stands for a table's current rows.
 func (h *house) rows(sql string, tables ...string) []map[string]any {
 	h.t.Helper()
-	job := duck.Job{SQL: sql}
+	job := duck.Job{SQL: sql, Read: []string{sourceFile(h.t)}}
 	for _, name := range tables {
 		t := h.table(name)
 		relation := "(SELECT * FROM (SELECT 1) WHERE FALSE)"

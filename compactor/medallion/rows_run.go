@@ -64,7 +64,7 @@ func (s *Service) runRows(ctx context.Context, g *stage, p *publication, t *time
 		}
 		run.Stale = count(found, "stale")
 		inserts, deletes, changes = count(found, "added"), count(found, "deletes"), count(found, "changes")
-		run.Superseded += deletes
+		run.Superseded += deletes + count(found, "repeated")
 	} else if err := os.Rename(g.path(fileWinners), g.path(fileFinal)); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package medallion
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/firnlake/firn/internal/lake"
@@ -57,17 +58,19 @@ func (c *Compiled) orderNames() []string {
 
 // lookupJob compares the winners of a batch with the stored rows of the same
 // keys. A winner that is not later than a stored row is stale; the others are
-// inserted, and the stored rows of their keys leave. Rows that come back equal
-// in every column of the model are no change for who reads the model.
+// inserted, and the stored rows of their keys leave. A winner that repeats the
+// stored row in every column and in its order is superseded by it: writing it
+// again would change nothing. Rows that come back equal in every column of the
+// model are no change for who reads the model.
 func (g *stage) lookupJob(stored *lake.Relation) (setup []string, count string) {
 	c := g.c
 	names := columnNames(c.Columns)
 	setup = append(setup, stored.Setup...)
 	setup = append(setup,
 		fmt.Sprintf("CREATE TEMP TABLE winners AS SELECT *, row_number() OVER () AS __w FROM %s", readFile(g.path(fileWinners))),
-		fmt.Sprintf("CREATE TEMP TABLE hits AS SELECT w.__w, e._file AS __file, e._pos AS __pos, %s AS __wins, (%s) AS __equal, %s FROM %s AS e JOIN winners AS w ON %s",
-			later(c.orderNames(), "w", "e"), same(names, "w", "e"), visible(c.Columns, "e."), stored.SQL, same(c.keyNames(), "w", "e")),
-		"CREATE TEMP TABLE stale AS SELECT DISTINCT __w FROM hits WHERE NOT __wins",
+		fmt.Sprintf("CREATE TEMP TABLE hits AS SELECT w.__w, e._file AS __file, e._pos AS __pos, %s AS __wins, (%s) AS __equal, (%s) AS __repeated, %s FROM %s AS e JOIN winners AS w ON %s",
+			later(c.orderNames(), "w", "e"), same(names, "w", "e"), same(slices.Concat(names, c.orderNames()[:len(c.Order)]), "w", "e"), visible(c.Columns, "e."), stored.SQL, same(c.keyNames(), "w", "e")),
+		"CREATE TEMP TABLE stale AS SELECT __w, bool_or(__repeated) AS repeated FROM hits WHERE NOT __wins OR __repeated GROUP BY __w",
 		"CREATE TEMP TABLE leaving AS SELECT h.* FROM hits AS h ANTI JOIN stale USING (__w)",
 		copyTo("SELECT w.* EXCLUDE (__w) FROM winners AS w ANTI JOIN stale USING (__w)", g.path(fileFinal)),
 		copyTo("SELECT DISTINCT __file AS file, __pos AS pos FROM leaving", g.path(fileDeletes)),
@@ -75,7 +78,7 @@ func (g *stage) lookupJob(stored *lake.Relation) (setup []string, count string) 
 UNION ALL SELECT 'after', %s, %s FROM winners AS w ANTI JOIN stale USING (__w) ANTI JOIN (SELECT __w FROM leaving WHERE __equal) USING (__w)`,
 			quote(g.runID), visible(c.Columns, ""), quote(g.runID), visible(c.Columns, "w.")), g.path(fileChanges)),
 	)
-	count = fmt.Sprintf(`SELECT (SELECT count(*) FROM stale) AS stale, (SELECT count(*) FROM %s) AS deletes,
+	count = fmt.Sprintf(`SELECT (SELECT count(*) FROM stale WHERE NOT repeated) AS stale, (SELECT count(*) FROM stale WHERE repeated) AS repeated, (SELECT count(*) FROM %s) AS deletes,
 (SELECT count(*) FROM %s) AS added, (SELECT count(*) FROM %s) AS changes`,
 		readFile(g.path(fileDeletes)), readFile(g.path(fileFinal)), readFile(g.path(fileChanges)))
 	return setup, count

@@ -357,7 +357,7 @@ not json
 			"1 n: is text; the column is long",
 			"2 n: is required and must not be null",
 			"3 amuont: the table has no such column (did you mean amount?)",
-			"4 : not valid JSON at byte 0: unexpected 'o'",
+			"4 : not valid JSON at byte 0: unexpected 'n'",
 			"5 amount: 1.001 is not exact in decimal(12,2), or out of its range",
 		}
 		var got []string

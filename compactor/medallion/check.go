@@ -26,7 +26,7 @@ func (m *ModelFile) check() Diagnostics {
 	faults = append(faults, m.checkRules()...)
 
 	for name, r := range m.Read {
-		at := fmt.Sprintf("$.read['%s']", name)
+		at := fmt.Sprintf("$.read.'%s'", name)
 		switch r.As {
 		case "", "changes", "appends":
 		case "latest":
@@ -181,7 +181,7 @@ func (s *SourceFile) check() Diagnostics {
 		text, _ := c.Value.(string)
 		column, err := parseColumn(name, text)
 		if err != nil {
-			add(fmt.Sprintf("$.columns['%s']", name), err.Error(), typeHelp)
+			add(fmt.Sprintf("$.columns.'%s'", name), err.Error(), typeHelp)
 			continue
 		}
 		s.columns = append(s.columns, column)

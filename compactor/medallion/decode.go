@@ -115,11 +115,35 @@ func (d *document) yamlFault(err error, v any) Diagnostic {
 	if t := at.GetToken(); t != nil && t.Position != nil {
 		out.Line, out.Column = t.Position.Line+d.firstLine-1, t.Position.Column
 	}
+	if typed, ok := errors.AsType[*yaml.TypeError](err); ok {
+		out.Message = "this is " + yamlKind(typed.SrcType) + ", and " + yamlKind(typed.DstType) + " is wanted"
+	}
+	out.Help = "see docs/schema for the keys and their types"
 	if m := unknownField.FindStringSubmatch(out.Message); m != nil {
 		out.Message = fmt.Sprintf("unknown key %q", m[1])
 		out.Help = didYouMean(m[1], yamlKeys(reflect.TypeOf(v)))
 	}
 	return out
+}
+
+// yamlKind names a Go type as a writer of YAML would.
+func yamlKind(t reflect.Type) string {
+	if t == nil {
+		return "nothing"
+	}
+	switch t.Kind() {
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Map, reflect.Struct:
+		return "a mapping"
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Pointer:
+		return yamlKind(t.Elem())
+	}
+	return "a number"
 }
 
 // yamlKeys are all keys that a type knows, at any depth.

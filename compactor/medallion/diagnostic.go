@@ -67,6 +67,7 @@ func didYouMean(word string, known []string) string {
 	}
 	known = slices.Clone(known)
 	slices.Sort(known)
+	known = slices.Compact(known)
 	const most = 24
 	if len(known) > most {
 		return fmt.Sprintf("known are %s and %d more", strings.Join(known[:most], ", "), len(known)-most)

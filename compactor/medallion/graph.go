@@ -189,7 +189,7 @@ func checkRead(m *ModelFile, source string) Diagnostics {
 	var faults Diagnostics
 	for name := range m.Read {
 		if name != source {
-			faults = append(faults, m.doc.fault(fmt.Sprintf("$.read['%s']", name), fmt.Sprintf("the SELECT does not read %s", name), fmt.Sprintf("it reads %s", source)))
+			faults = append(faults, m.doc.fault(fmt.Sprintf("$.read.'%s'", name), fmt.Sprintf("the SELECT does not read %s", name), fmt.Sprintf("it reads %s", source)))
 		}
 	}
 	return faults

@@ -92,10 +92,10 @@ func (p *Project) readProject(f File) Diagnostics {
 	return faults
 }
 
-var yamlKind = regexp.MustCompile(`(?m)^kind:`)
+var kindLine = regexp.MustCompile(`(?m)^kind:`)
 
 func (p *Project) readSource(f File) Diagnostics {
-	if !yamlKind.MatchString(f.Text) {
+	if !kindLine.MatchString(f.Text) {
 		return nil // not ours: a CI file, an editor's settings
 	}
 	s := &SourceFile{File: f}

@@ -23,7 +23,7 @@ func (p *prover) refuse(n node, message, help string) {
 func (p *prover) shape(query node) string {
 	const incremental = "cannot be kept incrementally: "
 	if t := str(query, "type"); t != "SELECT_NODE" {
-		what := map[string]string{"SET_OPERATION_NODE": "UNION, EXCEPT and INTERSECT"}[t]
+		what := map[string]string{"SET_OPERATION_NODE": "a UNION, EXCEPT or INTERSECT"}[t]
 		if what == "" {
 			what = "a query of kind " + t
 		}

@@ -91,6 +91,50 @@ func TestPutReplacesAndPutIfAbsentDoesNot(t *testing.T) {
 	})
 }
 
+// TestPutIfAbsentOfALargeBodyLoses: the store answers before it has read the
+// body, and that answer must arrive.
+func TestPutIfAbsentOfALargeBodyLoses(t *testing.T) {
+	each(t, func(t *testing.T, b *objstore.Bucket) {
+		put(t, b, "k", []byte("first"))
+		data := make([]byte, 24<<20)
+		for range 10 {
+			err := b.PutBytes(t.Context(), "k", data, objstore.PutOptions{IfAbsent: true})
+			if !errors.Is(err, objstore.ErrExists) {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// TestLargeRacers: with bodies that are not read to the end by the store.
+func TestLargeRacers(t *testing.T) {
+	each(t, func(t *testing.T, b *objstore.Bucket) {
+		for round := range 5 {
+			key := fmt.Sprintf("race/%d", round)
+			var won atomic.Int32
+			var wg sync.WaitGroup
+			for i := range 6 {
+				wg.Go(func() {
+					body := bytes.Repeat([]byte{byte(i)}, 2<<20)
+					err := b.PutBytes(t.Context(), key, body, objstore.PutOptions{IfAbsent: true})
+					if err == nil {
+						won.Add(1)
+						if got, err := b.Get(t.Context(), key); err != nil || !bytes.Equal(got, body) {
+							t.Errorf("the winner %d finds other bytes, %v", i, err)
+						}
+					} else if !errors.Is(err, objstore.ErrExists) {
+						t.Errorf("racer %d: %v", i, err)
+					}
+				})
+			}
+			wg.Wait()
+			if won.Load() != 1 {
+				t.Fatalf("round %d: %d winners", round, won.Load())
+			}
+		}
+	})
+}
+
 func TestPutFromAReaderThatCannotSeek(t *testing.T) {
 	each(t, func(t *testing.T, b *objstore.Bucket) {
 		ctx := t.Context()

@@ -24,6 +24,9 @@ var (
 	// ErrNotApplied: the write certainly did not happen (the store refused it,
 	// or no connection could be made).
 	ErrNotApplied = errors.New("write was not applied")
+	// ErrNoSpace: the store is full. It is not repeated, and like every 5xx it
+	// leaves the outcome unknown.
+	ErrNoSpace = errors.New("the store has no space left; free some, or expire snapshots and remove orphans")
 )
 
 type sentinel struct {
@@ -80,6 +83,9 @@ func (b *Bucket) writeError(op, key string, err error) error {
 	if certain(err) {
 		return fmt.Errorf("%s %s: %w: %w", op, b.Location(key), ErrNotApplied, err)
 	}
+	if full(err) {
+		return fmt.Errorf("%s %s: %w: %w", op, b.Location(key), ErrNoSpace, err)
+	}
 	return fmt.Errorf("%s %s: %w", op, b.Location(key), err)
 }
 
@@ -112,9 +118,14 @@ func refusesKey(err error) bool {
 	return resp.StatusCode == http.StatusForbidden
 }
 
+func full(err error) bool {
+	resp := minio.ToErrorResponse(err)
+	return resp.StatusCode == http.StatusInsufficientStorage || resp.Code == "XMinioStorageFull"
+}
+
 // transient reports whether another attempt may succeed.
 func transient(ctx context.Context, err error) bool {
-	if ctx.Err() != nil || errors.Is(err, errBody) || errors.Is(err, os.ErrDeadlineExceeded) {
+	if ctx.Err() != nil || errors.Is(err, errBody) || errors.Is(err, os.ErrDeadlineExceeded) || full(err) {
 		return false
 	}
 	resp := minio.ToErrorResponse(err)

@@ -40,6 +40,7 @@ const (
 	deaf          // the answer was lost: it happened, the client cannot know
 	busy          // 503 without an effect
 	denied        // 403
+	stuffed       // 507
 	gone          // 404, as S3 answers a second completion of one upload
 )
 
@@ -77,6 +78,9 @@ func (f *faults) RoundTrip(req *http.Request) (*http.Response, error) {
 	case busy:
 		drop()
 		return answer(req, http.StatusServiceUnavailable, "SlowDown"), nil
+	case stuffed:
+		drop()
+		return answer(req, http.StatusInsufficientStorage, "InsufficientStorage"), nil
 	case gone:
 		drop()
 		return answer(req, http.StatusNotFound, "NoSuchUpload"), nil
@@ -143,6 +147,7 @@ func TestPutFailureRows(t *testing.T) {
 		"happened, but looked failed":                  {puts(deaf), false, any, objstore.Unknown, true},
 		"happened at last, but looked failed":          {puts(lost, lost, lost, lost, deaf), true, any, objstore.Unknown, true},
 		"happened, looked failed, refused afterwards":  {puts(deaf, denied), true, any, objstore.Unknown, true},
+		"a full disk is said, and not tried again":     {puts(stuffed, pass), true, is(objstore.ErrNoSpace), objstore.Unknown, false},
 		"repeated after a lost request":                {puts(lost, pass), false, ok, objstore.Applied, true},
 		"repeated after a lost answer":                 {puts(deaf, pass), false, ok, objstore.Applied, true},
 		"if absent, repeated after a lost request":     {puts(lost, pass), true, ok, objstore.Applied, true},

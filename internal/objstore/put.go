@@ -9,6 +9,7 @@ import (
 	"io"
 	mathrand "math/rand/v2"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -26,6 +27,8 @@ const (
 	// Bodies that cannot be rewound are kept in memory up to this size, so that
 	// a failed attempt can be repeated.
 	bufferBody = 8 << 20
+	// Conditional puts above this size look first whether the key is taken.
+	lookFirst = 64 << 10
 	// Files above this size are uploaded in parts, several at a time.
 	multipartAbove = 64 << 20
 	partSize       = 16 << 20
@@ -36,6 +39,8 @@ const (
 
 // errBody marks a failure to read the caller's body: nothing was written.
 var errBody = errors.New("read body")
+
+var errDetached = errors.New("the request is over")
 
 // Put writes size bytes of r as the object key, in one request (at most 5 GiB).
 //
@@ -95,8 +100,17 @@ func (b *Bucket) put(ctx context.Context, key string, body io.Reader, size int64
 				return fmt.Errorf("put %s: rewind body: %w", b.Location(key), serr)
 			}
 		}
+		if o.IfAbsent && size > lookFirst {
+			// A store that refuses early closes the connection on a body it does
+			// not want to read, and its answer is lost with it: so ask before.
+			if err := b.taken(ctx, key, nonce); err == nil || errors.Is(err, ErrExists) {
+				return err
+			}
+		}
 		// The body is wrapped so that minio-go neither closes nor rewinds it.
-		_, err = b.write.Client.PutObject(ctx, b.cfg.Bucket, key, &bodyReader{r: body}, size, opts)
+		attempt := &bodyReader{r: body}
+		_, err = b.write.Client.PutObject(ctx, b.cfg.Bucket, key, attempt, size, opts)
+		attempt.detach()
 		if err == nil {
 			return nil
 		}
@@ -112,7 +126,7 @@ func (b *Bucket) put(ctx context.Context, key string, body io.Reader, size int64
 			break
 		}
 	}
-	if unknown {
+	if unknown && !full(err) {
 		return fmt.Errorf("put %s: outcome unknown: %w", b.Location(key), err)
 	}
 	return b.writeError("put", key, err)
@@ -135,9 +149,20 @@ func (b *Bucket) pause(ctx context.Context, attempt int) bool {
 // whoWon decides a conditional put whose earlier attempt has an unknown outcome
 // and whose later attempt found the key taken.
 func (b *Bucket) whoWon(ctx context.Context, key, nonce string) error {
+	err := b.taken(ctx, key, nonce)
+	if err == nil || errors.Is(err, ErrExists) {
+		return err
+	}
+	return fmt.Errorf("put %s: outcome unknown: the key exists, who wrote it could not be read: %w", b.Location(key), err)
+}
+
+// taken returns nil when the object was written by the call that chose nonce,
+// ErrExists when by another, and another error when that cannot be told or there
+// is none.
+func (b *Bucket) taken(ctx context.Context, key, nonce string) error {
 	info, err := b.read.StatObject(ctx, b.cfg.Bucket, key, minio.StatObjectOptions{})
 	if err != nil {
-		return fmt.Errorf("put %s: outcome unknown: the key exists, who wrote it could not be read: %w", b.Location(key), err)
+		return b.readError("stat", key, err)
 	}
 	if info.UserMetadata[nonceKey] == nonce {
 		return nil
@@ -188,20 +213,13 @@ func (b *Bucket) putLarge(ctx context.Context, key string, f *os.File, size int6
 	// minio-go repeats the completion of an upload. When the first answer was
 	// lost, the second is "no such upload", which looks like a refusal: so the
 	// object itself says whether this upload became it.
-	if b.isOurs(ctx, key, nonce) {
+	if b.taken(ctx, key, nonce) == nil {
 		return nil
 	}
 	if minio.ToErrorResponse(err).Code == "NoSuchUpload" {
 		return fmt.Errorf("put %s: outcome unknown: %w", b.Location(key), err)
 	}
 	return b.writeError("put", key, err)
-}
-
-// isOurs reports whether the stored object certainly was written by the call
-// that chose nonce.
-func (b *Bucket) isOurs(ctx context.Context, key, nonce string) bool {
-	info, err := b.read.StatObject(ctx, b.cfg.Bucket, key, minio.StatObjectOptions{})
-	return err == nil && info.UserMetadata[nonceKey] == nonce
 }
 
 // rewindable makes a body that can be sent again when that is cheap.
@@ -216,10 +234,27 @@ func rewindable(r io.Reader, size int64) (io.Reader, error) {
 	return bytes.NewReader(data), nil
 }
 
-// bodyReader hides Seek and Close and marks the caller's read errors.
-type bodyReader struct{ r io.Reader }
+// bodyReader is the body of one attempt. It hides Seek and Close, marks the
+// caller's read errors, and can be detached: net/http may go on reading a body
+// after the request has failed, and would take bytes from the next attempt, or
+// read the caller's buffer after Put has returned.
+type bodyReader struct {
+	mu sync.Mutex
+	r  io.Reader // nil when detached
+}
+
+func (b *bodyReader) detach() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.r = nil
+}
 
 func (b *bodyReader) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.r == nil {
+		return 0, errDetached
+	}
 	n, err := b.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("%w: %w", errBody, err)

@@ -89,6 +89,9 @@ func Start(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("start S3 gateway: %w", err)
 	}
+	if _, err := sweepUploads(dir, time.Now().Add(-uploadAge)); err != nil {
+		return nil, fmt.Errorf("start S3 gateway: %w", err)
+	}
 	endpoint, err := claim(cmp.Or(cfg.Listen, defaultListen))
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/apache/iceberg-go"
@@ -107,19 +108,21 @@ func TestAppendsAndCompactionDoNotConflict(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
-	written := 5
+	var written atomic.Int64
+	written.Store(5)
 	wg.Go(func() {
 		for {
 			select {
 			case <-stop:
 				return
 			default:
-				h.append(tbl, "France", written*100, 20)
-				written++
+				h.append(tbl, "France", int(written.Load())*100, 20)
+				written.Add(1)
 			}
 		}
 	})
-	for range 6 {
+	for i := range 6 {
+		h.eventually("more files", func() bool { return written.Load() >= int64(i*6) })
 		j := h.job(compactor.KindCompact, tbl)
 		require.Equal(t, jobs.Succeeded, j.State, j.Error)
 		require.Equal(t, 1, j.Attempt, "tried again: %s", j.Error)
@@ -127,12 +130,12 @@ func TestAppendsAndCompactionDoNotConflict(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	rows := h.rows(tbl, 0)
-	require.Len(t, rows, written*20)
+	require.Len(t, rows, int(written.Load())*20)
 	ids := map[string]bool{}
 	for _, r := range rows {
 		ids[strings.Split(r, "|")[1]] = true
 	}
-	require.Len(t, ids, written*20, "every row once")
+	require.Len(t, ids, int(written.Load())*20, "every row once")
 }
 
 // A delete that lands on an input while it is compacted is not lost: the

@@ -88,22 +88,18 @@ func (s *Service) onTable(h func(ctx context.Context, t *jobs.Task, id uuid.UUID
 
 // compact plans from the live files and carries the plan out.
 func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (jobs.Outcome, error) {
-	var sum jobs.Outcome
+	var sum rewrite.Result
 	conflicts := 0
 	for range rounds {
 		task.Progress("plan", 0, 0)
 		looked := s.cfg.Now()
 		p, err := s.planCompaction(ctx, id, task.Full)
 		if err != nil {
-			return sum, err
+			return outcome(sum, ""), err
 		}
 		if len(p.Groups) == 0 {
 			s.settle(id, p.policy, looked)
-			if sum.Proof == nil {
-				sum.Proof = map[string]string{}
-			}
-			sum.Proof["why_not_more"] = p.WhyNot
-			return sum, nil
+			return outcome(sum, p.WhyNot), nil
 		}
 		res, err := s.worker.Compact(ctx, rewrite.Compaction{
 			Table: p.table, Scan: p.scan, Groups: p.Groups, Policy: p.policy, JobID: task.ID, Progress: task,
@@ -113,38 +109,33 @@ func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (j
 			continue
 		}
 		if err != nil {
-			return sum, err
+			return outcome(sum, ""), err
 		}
-		sum = add(sum, res)
+		sum = sum.Add(res)
 		s.mu.Lock()
 		if t := s.tables[id]; t != nil {
 			t.unreachable = true
 		}
 		s.mu.Unlock()
-		if !task.Full && p.complete {
+		// What writers added meanwhile is for the next job: this one does not
+		// run after them.
+		if p.complete {
 			s.settle(id, p.policy, looked)
-			return sum, nil
+			return outcome(sum, p.WhyNot), nil
 		}
 	}
-	return sum, nil
+	return outcome(sum, "the job has run for long enough; the next one goes on"), nil
 }
 
-func add(sum jobs.Outcome, r rewrite.Result) jobs.Outcome {
-	sum.FilesIn += r.FilesIn
-	sum.FilesOut += r.FilesOut
-	sum.BytesIn += r.BytesIn
-	sum.BytesOut += r.BytesOut
-	sum.Rows += r.Rows
-	sum.SnapshotID = r.SnapshotID
-	sum.Tier = r.Tier()
-	if sum.Proof == nil {
-		sum.Proof = r.Proof
-		return sum
+func outcome(r rewrite.Result, whyNot string) jobs.Outcome {
+	out := jobs.Outcome{
+		Tier: r.Tier(), FilesIn: r.FilesIn, FilesOut: r.FilesOut, BytesIn: r.BytesIn, BytesOut: r.BytesOut,
+		Rows: r.Rows, SnapshotID: r.SnapshotID, Proof: r.Proof(),
 	}
-	for k, v := range r.Proof { // of several commits all stand
-		sum.Proof[k] += "; " + v
+	if whyNot != "" {
+		out.Proof["why_not_more"] = whyNot
 	}
-	return sum
+	return out
 }
 
 // planned is a plan with what it was made from.
@@ -171,8 +162,7 @@ func (s *Service) planCompaction(ctx context.Context, id uuid.UUID, full bool) (
 		return planned{}, fmt.Errorf("plan compaction of %s: %w", t.Ident, err)
 	}
 	c := plan.Groups(rewrite.Files(t.Metadata, sc), policy, plan.Scope{Full: full, QuietFor: s.quietFor(id)})
-	complete := c.Bytes < policy.MaxJobBytes/2
-	return planned{Compaction: c, table: t, scan: sc, policy: policy, complete: complete}, nil
+	return planned{Compaction: c, table: t, scan: sc, policy: policy, complete: !c.Truncated}, nil
 }
 
 func (s *Service) quietFor(id uuid.UUID) func(key string) time.Duration {
@@ -213,22 +203,23 @@ func (s *Service) expire(ctx context.Context, task *jobs.Task, id uuid.UUID) (jo
 			return jobs.Outcome{}, jobs.Permanent(err)
 		}
 		task.Progress("commit", 0, 0)
-		res, e, err := s.worker.Expire(ctx, t, policy)
+		e, err := s.worker.Expire(ctx, t, policy)
 		if errors.Is(err, catalog.ErrCommitConflict) && try < replans {
 			continue
 		}
 		if err != nil {
 			return jobs.Outcome{}, err
 		}
+		proof := map[string]string{"snapshots": fmt.Sprintf("%d removed of %d", len(e.Remove), len(t.Metadata.Snapshots()))}
 		if e.WhyNot != "" {
-			res.Proof["why_not_more"] = e.WhyNot
+			proof["why_not_more"] = e.WhyNot
 		}
 		s.mu.Lock()
 		if t := s.tables[id]; t != nil && len(e.Remove) > 0 {
 			t.unreachable = true
 		}
 		s.mu.Unlock()
-		return jobs.Outcome{Proof: res.Proof}, nil
+		return jobs.Outcome{Proof: proof}, nil
 	}
 }
 

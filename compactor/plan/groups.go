@@ -42,7 +42,7 @@ func Groups(files []File, p Policy, s Scope) Compaction {
 	for i, g := range out.Groups {
 		if i > 0 && out.Bytes+g.Bytes > p.MaxJobBytes {
 			out.WhyNot = fmt.Sprintf("%s wait for the next job: one job reads at most %s", count(int64(len(out.Groups)-i), "more group"), Size(p.MaxJobBytes))
-			out.Groups = out.Groups[:i]
+			out.Groups, out.Truncated = out.Groups[:i], true
 			return out
 		}
 		out.Bytes += g.Bytes
@@ -121,6 +121,10 @@ func (p Policy) smallOnes(small []File, others int, full bool, quiet time.Durati
 		least, growth = 2, 8*p.Growth
 	}
 	held.most = max(held.most, len(small)+others)
+	if len(small) == 1 && others == 0 {
+		held.alone++
+		return nil
+	}
 	if least = max(1, least-others); len(small) < least {
 		held.few += len(small)
 		return nil
@@ -191,7 +195,7 @@ func (p Policy) group(files []File, outputs int, reason string) Group {
 
 // reasons counts what was left alone, for WhyNot.
 type reasons struct {
-	few, large, lone, most int
+	few, large, lone, alone, most int
 }
 
 func (r reasons) text(files, partitions int, p Policy) string {
@@ -203,6 +207,8 @@ func (r reasons) text(files, partitions int, p Policy) string {
 	case r.few > 0:
 		return fmt.Sprintf("%s in %s: joining needs %d in one partition, or 2 when it had no commit for %s; there are %d at most",
 			count(int64(r.few), "small file"), count(int64(partitions), "partition"), p.MinFiles, p.Quiet, r.most)
+	case r.alone > 0:
+		return fmt.Sprintf("%s alone in its partition has nothing to be joined with", count(int64(r.alone), "small file"))
 	case r.lone > 0:
 		return fmt.Sprintf("%s near the target: joined with a neighbour it would be too large", count(int64(r.lone), "file"))
 	}

@@ -36,8 +36,8 @@ type Partition struct {
 	// Since is when the partition first held more than one small file after it
 	// was last found in order.
 	Since time.Time `json:"since"`
-	// Settled is the number of small files that the last look at the files
-	// left alone; only more of them are a reason to look again.
+	// Settled is the number of files that the last look at them left alone, or
+	// fewer if some went since; only more are a reason to look again.
 	Settled int64 `json:"settled,omitempty"`
 	// SettledDeletes is the same for delete files.
 	SettledDeletes int64 `json:"settled_deletes,omitempty"`
@@ -111,6 +111,7 @@ func (h *Health) Apply(e catalog.Event) bool {
 				p.Since = e.At
 			}
 		}
+		p.Settled, p.SettledDeletes = min(p.Settled, p.Files), min(p.SettledDeletes, p.Deletes)
 		if p.Files == 0 && p.Deletes == 0 {
 			delete(h.Partitions, Key(d.SpecID, d.Partition))
 		}
@@ -141,7 +142,7 @@ func (h *Health) Add(specID int, values map[string]*string, bytes, rows int64, d
 func (h *Health) Settle(p Policy, looked time.Time) {
 	for _, q := range h.Partitions {
 		if !q.Changed.After(looked) {
-			q.Settled, q.SettledDeletes = q.small(p), q.Deletes
+			q.Settled, q.SettledDeletes = q.Files, q.Deletes
 			q.Final = looked.Sub(q.Changed) >= longQuiet*p.Quiet
 			q.Since = time.Time{}
 		}

@@ -65,6 +65,25 @@ func TestHealthFollowsTheLog(t *testing.T) {
 	}
 }
 
+// The planner may settle a partition before the log tells of the compaction
+// that it did: what came after is still new.
+func TestFilesAfterACompactionAreNew(t *testing.T) {
+	h, l, p := plan.NewHealth(uuid.New()), &log{at: start}, plan.DefaultPolicy()
+	h.Apply(l.next("append", delta("France", 30, 1<<20)))
+	h.Settle(p, start)
+	h.Apply(l.next("replace", delta("France", -30, 1<<20), delta("France", 1, 30<<20)))
+	propose := func() int {
+		return len(plan.Jobs([]plan.Table{{ID: h.Table, Health: h, Policy: p}}, plan.Budget{}, start).Proposals)
+	}
+	if propose() != 0 {
+		t.Error("one file is proposed")
+	}
+	h.Apply(l.next("append", delta("France", 5, 1<<20)))
+	if propose() != 1 {
+		t.Error("new files are not seen")
+	}
+}
+
 func TestScoreHasAReasonForEveryPoint(t *testing.T) {
 	h, l := plan.NewHealth(uuid.New()), &log{at: start}
 	for i := range 30 {

@@ -124,10 +124,10 @@ func (t Table) compact(now time.Time) (Proposal, string) {
 	var waited time.Duration
 	for _, q := range t.Health.Partitions {
 		small := q.small(t.Policy)
-		fresh := small - min(q.Settled, small)
+		fresh := q.Files - q.Settled
 		idle := now.Sub(q.Changed)
 		quiet := idle >= t.Policy.Quiet
-		deletes := q.Deletes - min(q.SettledDeletes, q.Deletes)
+		deletes := q.Deletes - q.SettledDeletes
 		dirty := deletes >= int64(t.Policy.MaxDeletes) || quiet && deletes > 0
 		enough := fresh > 0 && (small >= int64(t.Policy.MinFiles) && fresh >= int64(t.Policy.MinFiles)-1 || quiet && small >= 2) ||
 			!q.Final && small >= 2 && idle >= longQuiet*t.Policy.Quiet

@@ -62,6 +62,8 @@ type Group struct {
 type Compaction struct {
 	Groups []Group
 	Bytes  int64
+	// Truncated: groups were left out because of Policy.MaxJobBytes.
+	Truncated bool
 	// WhyNot says why nothing (more) is done; never empty when Groups is.
 	WhyNot string
 }

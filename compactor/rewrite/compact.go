@@ -36,7 +36,46 @@ type Result struct {
 	Rows, Deleted                        int64
 	Fused, Rewritten                     int // groups
 	SnapshotID                           int64
-	Proof                                map[string]string
+	// What was compared: pieces by checksum, columns by count and sum, groups
+	// by multiset hash.
+	Chunks, Columns, Hashed int
+}
+
+// Add sums up the results of several commits.
+func (r Result) Add(o Result) Result {
+	r.FilesIn += o.FilesIn
+	r.FilesOut += o.FilesOut
+	r.BytesIn += o.BytesIn
+	r.BytesOut += o.BytesOut
+	r.Rows += o.Rows
+	r.Deleted += o.Deleted
+	r.Fused += o.Fused
+	r.Rewritten += o.Rewritten
+	r.Chunks += o.Chunks
+	r.Columns += o.Columns
+	r.Hashed += o.Hashed
+	if o.SnapshotID != 0 {
+		r.SnapshotID = o.SnapshotID
+	}
+	return r
+}
+
+// Proof is what was checked before the commits, in words.
+func (r Result) Proof() map[string]string {
+	out := map[string]string{}
+	if r.FilesIn > 0 {
+		out["rows"] = fmt.Sprintf("%d in = %d out + %d deleted", r.Rows+r.Deleted, r.Rows, r.Deleted)
+	}
+	if r.Chunks > 0 {
+		out["chunks"] = fmt.Sprintf("%d copied chunks have the checksums of their inputs", r.Chunks)
+	}
+	if r.Columns > 0 {
+		out["columns"] = fmt.Sprintf("counts and sums of %d columns are equal", r.Columns)
+	}
+	if r.Hashed > 0 {
+		out["row_hash"] = fmt.Sprintf("multiset hash of rows equal in %d of %d groups", r.Hashed, r.Rewritten)
+	}
+	return out
 }
 
 // Tier names what was done.
@@ -145,14 +184,13 @@ func (c *compaction) location(index, part int) string {
 
 // commit replaces the inputs by the outputs.
 func (c *compaction) commit(ctx context.Context, outputs []output) (Result, error) {
-	res := Result{Proof: map[string]string{}}
+	var res Result
 	base := c.Scan.SnapshotID
 	// Outputs carry the sequence number of the snapshot they were made from:
 	// deletes up to it are in them, later ones still apply.
 	sequence := c.Scan.Sequence
 	change := &catalog.SnapshotChange{Operation: table.OpReplace, Base: &base}
 	removed := map[string]bool{}
-	chunks, columns, hashed := 0, 0, 0
 	for i, o := range outputs {
 		for _, f := range c.Groups[i].Files {
 			removed[f.Path] = true
@@ -171,12 +209,12 @@ func (c *compaction) commit(ctx context.Context, outputs []output) (Result, erro
 			res.Rewritten++
 		}
 		if o.hashed {
-			hashed++
+			res.Hashed++
 		}
 		res.Rows += o.rows
 		res.Deleted += o.deleted
-		chunks += o.chunks
-		columns += o.columns
+		res.Chunks += o.chunks
+		res.Columns += o.columns
 	}
 	for _, d := range dangling(c.Scan, removed) {
 		change.Removed = append(change.Removed, d)
@@ -187,16 +225,6 @@ func (c *compaction) commit(ctx context.Context, outputs []output) (Result, erro
 	}
 	if in != res.Rows+res.Deleted {
 		return res, fmt.Errorf("%w: %d rows went in, %d came out and %d were deleted", ErrProof, in, res.Rows, res.Deleted)
-	}
-	res.Proof["rows"] = fmt.Sprintf("%d in = %d out + %d deleted", in, res.Rows, res.Deleted)
-	if chunks > 0 {
-		res.Proof["chunks"] = fmt.Sprintf("%d copied chunks have the checksums of their inputs", chunks)
-	}
-	if columns > 0 {
-		res.Proof["columns"] = fmt.Sprintf("counts and sums of %d columns are equal", columns)
-	}
-	if hashed > 0 {
-		res.Proof["row_hash"] = fmt.Sprintf("multiset hash of rows equal in %d of %d groups", hashed, res.Rewritten)
 	}
 	change.Summary = map[string]string{"firn.job": c.JobID, "firn.tier": res.Tier()}
 	c.Progress.Progress("commit", res.BytesIn, res.BytesIn)

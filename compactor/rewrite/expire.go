@@ -3,7 +3,6 @@ package rewrite
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -110,13 +109,11 @@ func (u unreferenced) Validate(meta table.Metadata) error {
 
 // Expire removes snapshots from the metadata. Files stay; [Worker.Orphans]
 // removes those that nothing reaches any more.
-func (w *Worker) Expire(ctx context.Context, t *catalog.Table, p plan.Policy) (Result, Expiry, error) {
+func (w *Worker) Expire(ctx context.Context, t *catalog.Table, p plan.Policy) (Expiry, error) {
 	e := PlanExpiry(t.Metadata, p, w.cfg.Now())
-	res := Result{Proof: map[string]string{}}
 	if len(e.Remove) == 0 {
-		return res, e, nil
+		return e, nil
 	}
-	refs := slices.Sorted(maps.Keys(maps.Collect(t.Metadata.Refs())))
 	_, err := Commit(ctx, w.cfg.Catalog, catalog.Transaction{
 		ID: uuid.NewString(), Actor: "compactor",
 		Tables: []catalog.TableChange{{
@@ -127,8 +124,7 @@ func (w *Worker) Expire(ctx context.Context, t *catalog.Table, p plan.Policy) (R
 		}},
 	})
 	if err != nil {
-		return res, e, fmt.Errorf("expire snapshots of %s: %w", t.Ident, err)
+		return e, fmt.Errorf("expire snapshots of %s: %w", t.Ident, err)
 	}
-	res.Proof["snapshots"] = fmt.Sprintf("%d removed, %d kept; refs kept: %s", len(e.Remove), len(t.Metadata.Snapshots())-len(e.Remove), strings.Join(refs, ", "))
-	return res, e, nil
+	return e, nil
 }

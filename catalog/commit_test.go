@@ -125,8 +125,7 @@ func TestGroupCommitIsOneSnapshot(t *testing.T) {
 			return err
 		})
 	}
-	for k.Pending() < n {
-	}
+	k.waitPending(n)
 	release()
 	require.NoError(t, g.Wait())
 	require.Len(t, k.check(tbl), n)
@@ -166,8 +165,7 @@ func TestOneBadTransactionDoesNotSpoilTheGroup(t *testing.T) {
 	send("outside", outside)
 	send("wrong type", appendOf(tbl, wrong))
 	send("same 1", appendOf(tbl, same))
-	for k.Pending() < 4 {
-	}
+	k.waitPending(4)
 	release()
 	got := map[string]error{}
 	for range 4 {

@@ -32,8 +32,11 @@ func (p *plan) checkPin(s *SnapshotChange, parent *table.Snapshot) error {
 // that may hit a removed file, or the loss of a file that an added delete refers to, is a
 // conflict. Appends never are.
 func (p *plan) checkConcurrent(ctx context.Context, s *SnapshotChange, parent *table.Snapshot, old manifestList) error {
-	if s.Base == nil || parent == nil || *s.Base == parent.SnapshotID {
+	if parent == nil || s.Base != nil && *s.Base == parent.SnapshotID {
 		return nil
+	}
+	if s.Base == nil {
+		return p.checkReferenced(ctx, s, parent, old, nil)
 	}
 	base := p.cur.SnapshotByID(*s.Base)
 	baseSequence := int64(0) // an expired base: every delete may be newer
@@ -104,13 +107,28 @@ func (p *plan) checkNewDeletes(ctx context.Context, s *SnapshotChange, old manif
 	return nil
 }
 
+// pathField is the id of file_path in a position delete file.
+const pathField = 2147483546
+
+// referenced is the one data file that a delete file is for, when it says so: by
+// name, or (v2 manifests keep no name) by equal bounds of its path column.
+func referenced(del iceberg.DataFile) (string, bool) {
+	if ref := del.ReferencedDataFile(); ref != nil {
+		return *ref, true
+	}
+	if del.ContentType() != iceberg.EntryContentPosDeletes {
+		return "", false
+	}
+	lower, ok := del.LowerBoundValues()[pathField]
+	return string(lower), ok && len(lower) > 0 && bytes.Equal(lower, del.UpperBoundValues()[pathField])
+}
+
 // mayApply reports whether a delete file can hold deletes for a data file.
 func mayApply(del, data iceberg.DataFile) bool {
-	if ref := del.ReferencedDataFile(); ref != nil {
-		return *ref == data.FilePath()
+	if ref, ok := referenced(del); ok {
+		return ref == data.FilePath()
 	}
 	if del.ContentType() == iceberg.EntryContentPosDeletes {
-		const pathField = 2147483546
 		path := []byte(data.FilePath())
 		lower, upper := del.LowerBoundValues()[pathField], del.UpperBoundValues()[pathField]
 		// Bounds may be cut short; a prefix of the path is in range.
@@ -134,7 +152,7 @@ func sorted(m map[int]any) []string {
 
 // checkReferenced: the data files that added deletes refer to must still be there.
 func (p *plan) checkReferenced(ctx context.Context, s *SnapshotChange, parent *table.Snapshot, old manifestList, base *table.Snapshot) error {
-	var paths []string
+	paths := map[string]bool{}
 	blind := false
 	own := map[string]bool{}
 	for _, e := range s.Added {
@@ -146,13 +164,13 @@ func (p *plan) checkReferenced(ctx context.Context, s *SnapshotChange, parent *t
 		if e.File.ContentType() != iceberg.EntryContentPosDeletes {
 			continue
 		}
-		if ref := e.File.ReferencedDataFile(); ref == nil {
+		if ref, ok := referenced(e.File); !ok {
 			blind = true
-		} else if !own[*ref] && !slices.Contains(paths, *ref) {
-			paths = append(paths, *ref)
+		} else if !own[ref] {
+			paths[ref] = true
 		}
 	}
-	if blind {
+	if blind && s.Base != nil {
 		// Which files the deletes mean is not known: no file may have left since.
 		for at := parent; at != nil && (base == nil || at.SnapshotID != base.SnapshotID); {
 			if at.Summary == nil || at.Summary.Properties["deleted-data-files"] != "" && at.Summary.Properties["deleted-data-files"] != "0" {
@@ -167,11 +185,11 @@ func (p *plan) checkReferenced(ctx context.Context, s *SnapshotChange, parent *t
 	if len(paths) == 0 {
 		return nil
 	}
-	found, err := p.find(ctx, old, paths, iceberg.ManifestContentData)
+	found, err := p.find(ctx, old, slices.Collect(maps.Keys(paths)), iceberg.ManifestContentData)
 	if err != nil {
 		return err
 	}
-	for _, path := range paths {
+	for path := range paths {
 		if found[path] == nil {
 			return &RequirementError{Ident: p.ident(), Reason: fmt.Sprintf("file %s, which the added deletes refer to, is gone", path)}
 		}

@@ -103,7 +103,7 @@ func (c *Catalog) processOnce(ctx context.Context, reqs []*request) (again bool,
 	begin = time.Now()
 	rev, err := c.applyOnce(ctx, g.batch(), g.accepted[0].tx.ID)
 	c.metrics.seconds.WithLabelValues("apply").Observe(time.Since(begin).Seconds())
-	if _, conflict := errors.AsType[*ConflictError](err); conflict {
+	if isConflict(err) {
 		return true, err // the staged files stay for the garbage collector
 	}
 	switch {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -83,7 +84,9 @@ func (k *kit) posDelete(tbl *catalog.Table, name, who, ref string, rows int64) c
 		k.DataPath(tbl)+"/"+name, iceberg.ParquetFile, map[int]any{1000: who}, nil, nil, rows, 50)
 	require.NoError(k.t, err)
 	if ref != "" {
+		const pathField = 2147483546
 		b.ReferencedDataFile(ref)
+		b.LowerBoundValues(map[int][]byte{pathField: []byte(ref)}).UpperBoundValues(map[int][]byte{pathField: []byte(ref)})
 	}
 	return catalog.FileEntry{File: b.Build()}
 }
@@ -191,3 +194,10 @@ func countData(live map[string]int64) (n int) {
 func names(live map[string]int64) []string { return slices.Sorted(maps.Keys(live)) }
 
 func newID() string { return uuid.NewString() }
+
+// waitPending waits until n transactions stand before a held table.
+func (k *kit) waitPending(n int) {
+	for k.Pending() < n {
+		runtime.Gosched()
+	}
+}

@@ -58,7 +58,7 @@ func (c *Catalog) mutate(ctx context.Context, build func(ctx context.Context) (m
 			c.signal()
 			return rec, false, nil
 		}
-		if _, conflict := errors.AsType[*ConflictError](err); !conflict {
+		if !isConflict(err) {
 			return commitRecord{}, false, err
 		}
 	}
@@ -128,6 +128,13 @@ func (c *Catalog) applyOnce(ctx context.Context, b Batch, id string) (Version, e
 		pause(ctx, time.Millisecond<<(2*attempt))
 	}
 	return 0, fmt.Errorf("%w: %w", ErrUnknownOutcome, last)
+}
+
+// isConflict: the batch did not happen because a condition failed. An unknown
+// outcome may carry conflicts of its retries; it stays unknown.
+func isConflict(err error) bool {
+	_, conflict := errors.AsType[*ConflictError](err)
+	return conflict && !errors.Is(err, ErrUnknownOutcome)
 }
 
 func pause(ctx context.Context, d time.Duration) {

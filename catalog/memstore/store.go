@@ -30,9 +30,10 @@ type Store struct {
 	values map[string]catalog.KV
 	closed bool
 
-	faultMu sync.Mutex
+	faultMu sync.Mutex // guards the two functions
 	apply   func(catalog.Batch) Fault
 	read    func(key string) error
+	callMu  sync.Mutex // held while apply runs
 }
 
 var _ catalog.Store = (*Store)(nil)
@@ -57,20 +58,24 @@ func (s *Store) InjectRead(f func(key string) error) {
 
 func (s *Store) readFault(key string) error {
 	s.faultMu.Lock()
-	defer s.faultMu.Unlock()
-	if s.read == nil {
+	f := s.read
+	s.faultMu.Unlock()
+	if f == nil {
 		return nil
 	}
-	return s.read(key)
+	return f(key)
 }
 
 func (s *Store) applyFault(b catalog.Batch) Fault {
 	s.faultMu.Lock()
-	defer s.faultMu.Unlock()
-	if s.apply == nil {
+	f := s.apply
+	s.faultMu.Unlock()
+	if f == nil {
 		return Fault{}
 	}
-	return s.apply(b)
+	s.callMu.Lock()
+	defer s.callMu.Unlock()
+	return f(b)
 }
 
 // Get implements catalog.Store.

@@ -8,10 +8,10 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -24,10 +24,12 @@ import (
 // TestEverySentinelHasARule reads the catalog's source, so that a new error
 // cannot be forgotten here.
 func TestEverySentinelHasARule(t *testing.T) {
-	files, err := parser.ParseDir(token.NewFileSet(), "..", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
+	sources, err := filepath.Glob("../*.go")
 	require.NoError(t, err)
 	var sentinels []string
-	for _, file := range files["catalog"].Files {
+	for _, path := range sources {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		require.NoError(t, err)
 		for _, decl := range file.Decls {
 			gen, ok := decl.(*ast.GenDecl)
 			if !ok || gen.Tok != token.VAR {

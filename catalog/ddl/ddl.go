@@ -70,7 +70,7 @@ func call(text string) (name string, args []string, err error) {
 	if !strings.HasSuffix(text, ")") {
 		return "", nil, invalid("%q has text after or lacks its closing parenthesis", text)
 	}
-	for _, a := range strings.Split(text[open+1:len(text)-1], ",") {
+	for a := range strings.SplitSeq(text[open+1:len(text)-1], ",") {
 		args = append(args, strings.TrimSpace(a))
 	}
 	return strings.TrimSpace(text[:open]), args, nil

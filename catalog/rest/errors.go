@@ -64,24 +64,38 @@ var rules = []rule{
 	{err: catalog.ErrNamespaceNotEmpty, status: http.StatusConflict, kind: "NamespaceNotEmptyException"},
 	{err: catalog.ErrIdempotencyMismatch, status: http.StatusUnprocessableEntity, kind: "UnprocessableEntityException"},
 	{err: errBothWays, status: http.StatusUnprocessableEntity, kind: "UnprocessableEntityException"},
-	{err: catalog.ErrUnknownOutcome, status: http.StatusInternalServerError, kind: "CommitStateUnknownException", hidden: true,
-		message: "the outcome of the commit is not known; load the table again before anything is retried or removed"},
+	{
+		err: catalog.ErrUnknownOutcome, status: http.StatusInternalServerError, kind: "CommitStateUnknownException", hidden: true,
+		message: "the outcome of the commit is not known; load the table again before anything is retried or removed",
+	},
 	{err: catalog.ErrCommitConflict, status: http.StatusConflict, kind: "CommitFailedException"},
 	{err: catalog.ErrInvalid, status: http.StatusBadRequest, kind: "BadRequestException"},
 	// Neither happened, so a client may try again and may clean up: 429, never 503.
-	{err: catalog.ErrStoreReadOnly, status: http.StatusTooManyRequests, kind: "SlowDownException", hidden: true,
-		message: "the catalog takes no changes because its disk is full; nothing was changed, free some room and try again"},
-	{err: catalog.ErrNotCommitted, status: http.StatusTooManyRequests, kind: "SlowDownException", hidden: true,
-		message: "the catalog could not write what the commit needs; nothing was changed, try again in a moment"},
-	{err: catalog.ErrStoreFailed, status: http.StatusInternalServerError, kind: "CommitStateUnknownException", hidden: true,
-		message: "the catalog's store failed and the server stops; load the table again once it is back, before anything is retried or removed"},
-	{err: catalog.ErrClosed, status: http.StatusTooManyRequests, kind: "SlowDownException", hidden: true,
-		message: "the catalog is shutting down; nothing was changed, try again in a moment"},
+	{
+		err: catalog.ErrStoreReadOnly, status: http.StatusTooManyRequests, kind: "SlowDownException", hidden: true,
+		message: "the catalog takes no changes because its disk is full; nothing was changed, free some room and try again",
+	},
+	{
+		err: catalog.ErrNotCommitted, status: http.StatusTooManyRequests, kind: "SlowDownException", hidden: true,
+		message: "the catalog could not write what the commit needs; nothing was changed, try again in a moment",
+	},
+	{
+		err: catalog.ErrStoreFailed, status: http.StatusInternalServerError, kind: "CommitStateUnknownException", hidden: true,
+		message: "the catalog's store failed and the server stops; load the table again once it is back, before anything is retried or removed",
+	},
+	{
+		err: catalog.ErrClosed, status: http.StatusTooManyRequests, kind: "SlowDownException", hidden: true,
+		message: "the catalog is shutting down; nothing was changed, try again in a moment",
+	},
 	// Whether the work of a request that was given up still happens is open.
-	{err: context.Canceled, status: http.StatusInternalServerError, kind: "CommitStateUnknownException", hidden: true,
-		message: "the request was given up; load the table again before anything is retried or removed"},
-	{err: context.DeadlineExceeded, status: http.StatusGatewayTimeout, kind: "CommitStateUnknownException", hidden: true,
-		message: "the request took too long; load the table again before anything is retried or removed"},
+	{
+		err: context.Canceled, status: http.StatusInternalServerError, kind: "CommitStateUnknownException", hidden: true,
+		message: "the request was given up; load the table again before anything is retried or removed",
+	},
+	{
+		err: context.DeadlineExceeded, status: http.StatusGatewayTimeout, kind: "CommitStateUnknownException", hidden: true,
+		message: "the request took too long; load the table again before anything is retried or removed",
+	},
 }
 
 // errorBody is the error model of the specification.

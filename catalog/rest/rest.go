@@ -128,7 +128,7 @@ func (s *Server) serve(w *recorder, r *http.Request) (name string, err error) {
 	// is one request's failure, with an unknown outcome.
 	defer func() {
 		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler {
+			if e, ok := p.(error); ok && errors.Is(e, http.ErrAbortHandler) {
 				panic(p)
 			}
 			err = fmt.Errorf("panic in %s: %v\n%s", name, p, debug.Stack())

@@ -3,6 +3,7 @@ package rest
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -133,14 +134,7 @@ func (r *router) find(method string, u *url.URL) (route, map[string]string, erro
 	return route{}, nil, errNoRoute
 }
 
-func isRoot(segment string) bool {
-	for _, r := range roots {
-		if segment == r {
-			return true
-		}
-	}
-	return false
-}
+func isRoot(segment string) bool { return slices.Contains(roots, segment) }
 
 func (c compiled) matches(segments []string) bool {
 	for i, s := range c.segments {

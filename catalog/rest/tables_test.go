@@ -257,8 +257,10 @@ func TestMetricsReports(t *testing.T) {
 	require.NoError(t, err)
 	_, ok := f.Server.LastReport(tbl.ID)
 	assert.False(t, ok)
-	report := object{"report-type": "scan-report", "table-name": "ns.t", "snapshot-id": 7, "filter": true, "schema-id": 0,
-		"projected-field-ids": []int{1}, "projected-field-names": []string{"id"}, "metrics": object{"result-data-files": object{"unit": "count", "value": 3}}}
+	report := object{
+		"report-type": "scan-report", "table-name": "ns.t", "snapshot-id": 7, "filter": true, "schema-id": 0,
+		"projected-field-ids": []int{1}, "projected-field-names": []string{"id"}, "metrics": object{"result-data-files": object{"unit": "count", "value": 3}},
+	}
 	f.Must(t, 204, "POST", tables+"/t/metrics", report)
 	last, ok := f.Server.LastReport(tbl.ID)
 	require.True(t, ok)

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"slices"
+	"strings"
 
 	connectrpc "connectrpc.com/connect"
 	"github.com/apache/iceberg-go"
@@ -70,14 +71,11 @@ func typeText(t iceberg.Type) string {
 	case *iceberg.MapType:
 		return "map<" + typeText(t.KeyType) + ", " + requirement(t.ValueRequired) + typeText(t.ValueType) + ">"
 	case *iceberg.StructType:
-		text := "struct<"
+		fields := make([]string, len(t.FieldList))
 		for i, f := range t.FieldList {
-			if i > 0 {
-				text += ", "
-			}
-			text += f.Name + ": " + requirement(f.Required) + typeText(f.Type)
+			fields[i] = f.Name + ": " + requirement(f.Required) + typeText(f.Type)
 		}
-		return text + ">"
+		return "struct<" + strings.Join(fields, ", ") + ">"
 	}
 	return t.String()
 }
@@ -91,12 +89,9 @@ func requirement(required bool) string {
 
 // sourceNames names the columns of a transform; a dropped one shows its id.
 func sourceNames(schema *iceberg.Schema, ids []int) string {
-	text := ""
+	names := make([]string, len(ids))
 	for i, id := range ids {
-		if i > 0 {
-			text += ", "
-		}
-		text += columnName(schema, id)
+		names[i] = columnName(schema, id)
 	}
-	return text
+	return strings.Join(names, ", ")
 }

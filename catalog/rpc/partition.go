@@ -39,11 +39,6 @@ func newPartitionNames(meta table.Metadata) partitionNames {
 	return p
 }
 
-// typed spells a value with the type of its column, which knows time zones.
-type typed interface {
-	ToHumanStrType(typ iceberg.Type, val any) string
-}
-
 func (p partitionNames) fields(f iceberg.DataFile) []*firnv1.PartitionField {
 	names := p.specs[int(f.SpecID())]
 	values := f.Partition()
@@ -54,12 +49,7 @@ func (p partitionNames) fields(f iceberg.DataFile) []*firnv1.PartitionField {
 		if value == nil {
 			continue
 		}
-		var text string
-		if t, ok := n.transform.(typed); ok && n.source != nil {
-			text = t.ToHumanStrType(n.source, value)
-		} else {
-			text = n.transform.ToHumanStr(value)
-		}
+		text := n.transform.ToHumanStrType(n.source, value)
 		out[i].Value = &text
 	}
 	return out

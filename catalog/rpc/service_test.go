@@ -83,8 +83,11 @@ func linesRequest() *firnv1.CreateTableRequest {
 	return &firnv1.CreateTableRequest{
 		Table: tref("lines"),
 		Columns: []*firnv1.Column{
-			{Name: "id", Type: "long", Required: true, Doc: "row"}, {Name: "country", Type: "string"},
-			{Name: "amount", Type: "decimal(18,3)"}, {Name: "tags", Type: "list<string>"}, {Name: "at", Type: "timestamptz"},
+			{Name: "id", Type: "long", Required: true, Doc: "row"},
+			{Name: "country", Type: "string"},
+			{Name: "amount", Type: "decimal(18,3)"},
+			{Name: "tags", Type: "list<string>"},
+			{Name: "at", Type: "timestamptz"},
 		},
 		PartitionBy: []string{"country", "day(at)"}, SortBy: []string{"id desc"}, Properties: map[string]string{"p": "v"},
 	}

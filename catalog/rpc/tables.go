@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	connectrpc "connectrpc.com/connect"
@@ -142,17 +143,15 @@ func sameColumns(a, b *iceberg.Schema) bool {
 }
 
 func columnList(schema *iceberg.Schema) string {
-	text := ""
-	for i, f := range schema.Fields() {
-		if i > 0 {
-			text += ", "
-		}
-		text += f.Name + " " + typeText(f.Type)
+	columns := make([]string, 0, schema.NumFields())
+	for _, f := range schema.Fields() {
+		text := f.Name + " " + typeText(f.Type)
 		if f.Required {
 			text += " not null"
 		}
+		columns = append(columns, text)
 	}
-	return text
+	return strings.Join(columns, ", ")
 }
 
 // DropTable drops a table; with purge its files may be removed later.

@@ -12,9 +12,8 @@ import (
 	"sync"
 	"testing"
 
-	iceio "github.com/apache/iceberg-go/io"
-
 	icerest "github.com/apache/iceberg-go/catalog/rest"
+	iceio "github.com/apache/iceberg-go/io"
 )
 
 // Answer is one answer of the server.

@@ -429,20 +429,22 @@ func TestBadRequests(t *testing.T) {
 		change func(*firnv1.AppendRequest)
 		want   connect.Code
 	}{
-		"no table":                {func(m *firnv1.AppendRequest) { m.Table = nil }, connect.CodeInvalidArgument},
-		"unknown table":           {func(m *firnv1.AppendRequest) { m.Table = &firnv1.TableRef{Namespace: []string{"bronze"}, Name: "x"} }, connect.CodeNotFound},
-		"hostile table":           {func(m *firnv1.AppendRequest) { m.Table = &firnv1.TableRef{Namespace: []string{"../.."}, Name: "\x00"} }, connect.CodeInvalidArgument},
-		"no rows set":             {func(m *firnv1.AppendRequest) { m.Rows = nil }, connect.CodeInvalidArgument},
-		"hostile channel":         {func(m *firnv1.AppendRequest) { m.Channel = "../x" }, connect.CodeInvalidArgument},
-		"long channel":            {func(m *firnv1.AppendRequest) { m.Channel = strings.Repeat("x", 129) }, connect.CodeInvalidArgument},
-		"offset without channel":  {func(m *firnv1.AppendRequest) { m.Offset = 7 }, connect.CodeInvalidArgument},
-		"channel and key":         {func(m *firnv1.AppendRequest) { m.Channel, m.IdempotencyKey = "c", "k" }, connect.CodeInvalidArgument},
-		"long token":              {func(m *firnv1.AppendRequest) { m.Token = strings.Repeat("x", 2000) }, connect.CodeInvalidArgument},
-		"long key":                {func(m *firnv1.AppendRequest) { m.IdempotencyKey = strings.Repeat("x", 300) }, connect.CodeInvalidArgument},
-		"arrow with quarantine":   {func(m *firnv1.AppendRequest) { m.BadRows = firnv1.BadRows_BAD_ROWS_QUARANTINE }, connect.CodeInvalidArgument},
-		"empty json":              {func(m *firnv1.AppendRequest) { m.Rows = &firnv1.AppendRequest_Ndjson{Ndjson: "\n \n"} }, connect.CodeInvalidArgument},
-		"not arrow":               {func(m *firnv1.AppendRequest) { m.Rows = &firnv1.AppendRequest_ArrowIpc{ArrowIpc: []byte("hello")} }, connect.CodeInvalidArgument},
-		"larger than the request": {func(m *firnv1.AppendRequest) { m.Rows = &firnv1.AppendRequest_Ndjson{Ndjson: strings.Repeat("x", 2<<20)} }, connect.CodeResourceExhausted},
+		"no table":               {func(m *firnv1.AppendRequest) { m.Table = nil }, connect.CodeInvalidArgument},
+		"unknown table":          {func(m *firnv1.AppendRequest) { m.Table = &firnv1.TableRef{Namespace: []string{"bronze"}, Name: "x"} }, connect.CodeNotFound},
+		"hostile table":          {func(m *firnv1.AppendRequest) { m.Table = &firnv1.TableRef{Namespace: []string{"../.."}, Name: "\x00"} }, connect.CodeInvalidArgument},
+		"no rows set":            {func(m *firnv1.AppendRequest) { m.Rows = nil }, connect.CodeInvalidArgument},
+		"hostile channel":        {func(m *firnv1.AppendRequest) { m.Channel = "../x" }, connect.CodeInvalidArgument},
+		"long channel":           {func(m *firnv1.AppendRequest) { m.Channel = strings.Repeat("x", 129) }, connect.CodeInvalidArgument},
+		"offset without channel": {func(m *firnv1.AppendRequest) { m.Offset = 7 }, connect.CodeInvalidArgument},
+		"channel and key":        {func(m *firnv1.AppendRequest) { m.Channel, m.IdempotencyKey = "c", "k" }, connect.CodeInvalidArgument},
+		"long token":             {func(m *firnv1.AppendRequest) { m.Token = strings.Repeat("x", 2000) }, connect.CodeInvalidArgument},
+		"long key":               {func(m *firnv1.AppendRequest) { m.IdempotencyKey = strings.Repeat("x", 300) }, connect.CodeInvalidArgument},
+		"arrow with quarantine":  {func(m *firnv1.AppendRequest) { m.BadRows = firnv1.BadRows_BAD_ROWS_QUARANTINE }, connect.CodeInvalidArgument},
+		"empty json":             {func(m *firnv1.AppendRequest) { m.Rows = &firnv1.AppendRequest_Ndjson{Ndjson: "\n \n"} }, connect.CodeInvalidArgument},
+		"not arrow":              {func(m *firnv1.AppendRequest) { m.Rows = &firnv1.AppendRequest_ArrowIpc{ArrowIpc: []byte("hello")} }, connect.CodeInvalidArgument},
+		"larger than the request": {func(m *firnv1.AppendRequest) {
+			m.Rows = &firnv1.AppendRequest_Ndjson{Ndjson: strings.Repeat("x", 2<<20)}
+		}, connect.CodeResourceExhausted},
 	} {
 		m := arrowRows(good)
 		c.change(m)

@@ -226,10 +226,11 @@ func TestRefusedChanges(t *testing.T) {
 // an old base. The model is the set of live files; the table must agree after
 // each step, and a refused change must have had a reason.
 func TestConflictsAgainstAModel(t *testing.T) {
+	k := newKit(t, memstore.New(), nil)
+	tables := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		k := newKit(t, memstore.New(), nil)
-		k.t = t
-		tbl := k.table("db.t", iceberg.Properties{catalog.PropertyMergeCount: "3", catalog.PropertyMaxSnapshots: "8"})
+		tables++
+		tbl := k.table(fmt.Sprintf("db.t%d", tables), iceberg.Properties{catalog.PropertyMergeCount: "3", catalog.PropertyMaxSnapshots: "8"})
 		live := map[string]int64{}
 		partition := map[string]string{}
 		type base struct {
@@ -274,6 +275,5 @@ func TestConflictsAgainstAModel(t *testing.T) {
 			bases = append(bases, base{k.head(tbl), names(live)})
 		}
 		require.Equal(rt, live, k.check(tbl))
-		k.Close()
 	})
 }

@@ -15,6 +15,8 @@ const (
 	typeFixedBinary   = 15
 	typeFixedList     = 16
 	typeRunEndEncoded = 22
+	typeBinaryView    = 23
+	typeTextView      = 24
 	typeListView      = 25
 	typeLargeListView = 26
 	typeLast          = 26
@@ -102,6 +104,13 @@ type prechecker struct {
 	rows   int64
 	// plain counts the bytes that compressed buffers declare.
 	plain int64
+	// nodes and views are how many columns of a batch the schema has, nested
+	// ones included: arrow-go reads that many entries of the batch's lists,
+	// whatever their length.
+	nodes, views int
+	// values is set within the values of a dictionary, which come in batches
+	// of their own.
+	values bool
 }
 
 func (p *prechecker) message(meta, body []byte, first bool) error {
@@ -211,13 +220,28 @@ func (p *prechecker) field(f table, depth int) error {
 			return malformed("column %q has no readable width", name)
 		}
 	}
-	if dict, present, ok := f.child(12); !ok {
+	view := f.buf[at] == typeBinaryView || f.buf[at] == typeTextView
+	dict, encoded, ok := f.child(12)
+	if !ok {
 		return malformed("column %q has no readable dictionary", name)
-	} else if present {
+	}
+	if encoded {
 		if _, _, ok := dict.child(6); !ok {
 			return malformed("column %q has no readable dictionary index", name)
 		}
 	}
+	if !p.values {
+		p.nodes++
+	}
+	if view {
+		if p.values || encoded {
+			return malformed("column %q is a dictionary of views; send it without a dictionary", name)
+		}
+		p.views++
+	}
+	outer := p.values
+	p.values = p.values || encoded
+	defer func() { p.values = outer }()
 	if err := metadata(f, 16); err != nil {
 		return err
 	}
@@ -270,6 +294,9 @@ func (p *prechecker) batch(b table, body []byte, rows bool) error {
 	if !ok || n > 2*p.limits.Fields {
 		return malformed("the columns of a batch run past its message")
 	}
+	if rows && n < p.nodes {
+		return malformed("a batch has %d columns and its schema %d, nested ones included", n, p.nodes)
+	}
 	for i := range n {
 		size, _ := b.i64(at + 16*i)
 		nulls, _ := b.i64(at + 16*i + 8)
@@ -312,7 +339,7 @@ func (p *prechecker) batch(b table, body []byte, rows bool) error {
 		}
 	}
 	at, m, ok := b.vector(12, 8)
-	if !ok {
+	if !ok || (rows && m < p.views) {
 		return malformed("the view buffers of a batch run past its message")
 	}
 	var views int64

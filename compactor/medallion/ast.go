@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -31,16 +33,16 @@ func parseTree(tree []byte) (node, error) {
 	return query, nil
 }
 
-// visit calls f for every node under v, parents first; f answers whether to go
-// down.
+// visit calls f for every node under v, parents first and in one order always; f
+// answers whether to go down.
 func visit(v any, f func(node) bool) {
 	switch v := v.(type) {
 	case node:
 		if !f(v) {
 			return
 		}
-		for _, child := range v {
-			visit(child, f)
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			visit(v[key], f)
 		}
 	case []any:
 		for _, child := range v {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -111,4 +112,16 @@ func TestRetailRepetition(t *testing.T) {
 		require.Equal(t, medallion.RunUpToDate, runs[1].State, "nothing changed for gold")
 	}
 	h.expectRetail("row_no < 60000")
+}
+
+func between(from, to int) string { return fmt.Sprintf("row_no >= %d AND row_no < %d", from, to) }
+
+// rebuilt is the example with a query that differs, so that going back to the
+// example is a rebuild.
+func rebuilt(files []medallion.File) []medallion.File {
+	out := append([]medallion.File(nil), files...)
+	for i := range out {
+		out[i].Text = strings.Replace(out[i].Text, "starts_with(InvoiceNo, 'C')", "InvoiceNo LIKE 'C%'", 1)
+	}
+	return out
 }

@@ -8,9 +8,12 @@ import (
 	"os"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
+	"github.com/firnlake/firn/internal/parquet"
 )
 
 // runRows is a run of an append or upsert model: evaluate every new row, keep
@@ -32,6 +35,12 @@ func (s *Service) runRows(ctx context.Context, g *stage, p *publication, t *time
 			return err
 		}
 		run.Read += f.Data.Count() - int64(len(gone))
+	}
+	if m.Mode == ModeUpsert {
+		if p.changes, err = s.load(ctx, m.Name+sideChanges); err != nil {
+			return err
+		}
+		g.changeIDs = fieldIDs(p.changes.Metadata.CurrentSchema())
 	}
 	g.fileOrdinals = ordinals(p.delta.rows)
 	if g.relation, err = s.cfg.Lake.Relation(ctx, p.delta.rows, lake.RelationOptions{Columns: columnNames(m.SourceColumns), WithFile: true, WithSequence: true}); err != nil {
@@ -151,20 +160,37 @@ func (s *Service) stageSides(ctx context.Context, g *stage, p *publication, chan
 		p.sides = append(p.sides, side{t, files})
 	}
 	if g.c.Mode == ModeUpsert && changes > 0 {
-		t, err := s.load(ctx, g.c.Name+sideChanges)
-		if err != nil {
-			return err
-		}
-		job := duck.Job{SQL: "SELECT * FROM " + readFile(g.path(fileChanges)), Read: []string{g.path(fileChanges)}}
-		if _, err := os.Stat(g.path(fileChanges)); err != nil {
-			job = duck.Job{SQL: g.newChangesSQL(g.path(fileFinal)), Read: []string{g.path(fileFinal)}}
-		}
-		files, err := s.writeQuery(ctx, job, t)
-		if err != nil {
-			return err
-		}
-		p.sides = append(p.sides, side{t, files})
+		return s.stageChanges(ctx, g, p, changes)
 	}
+	return nil
+}
+
+// stageChanges puts the change rows, which the engine wrote as a data file.
+func (s *Service) stageChanges(ctx context.Context, g *stage, p *publication, changes int64) error {
+	path := g.path(fileChanges)
+	if _, err := os.Stat(path); err != nil {
+		_, err := s.cfg.Pool.Exec(ctx, duck.Job{Setup: []string{g.newChanges()}, SQL: "SELECT 1", Read: []string{g.path(fileFinal)}, WriteDir: g.dir, Timeout: s.cfg.StepTimeout})
+		if err != nil {
+			return fmt.Errorf("write the changes: %w", err)
+		}
+	}
+	t := p.changes
+	location := s.cfg.Catalog.DataPath(t) + "/" + uuid.NewString() + ".parquet"
+	key, err := s.cfg.Bucket.Key(location)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Bucket.PutFile(ctx, key, path); err != nil {
+		return fmt.Errorf("write the changes: %w", err)
+	}
+	df, err := parquet.DataFileFromPath(ctx, parquet.OptionsFor(t.Metadata), path, location)
+	if err != nil {
+		return err
+	}
+	if df.Count() != changes {
+		return &LawError{g.c.Name, fmt.Sprintf("%d rows changed and %d were written to the changes", changes, df.Count())}
+	}
+	p.sides = append(p.sides, side{t, dataFiles{df}})
 	return nil
 }
 
@@ -203,8 +229,9 @@ type publication struct {
 	watermark  watermark
 	version    catalog.Version
 	run        *Run
-	before     *lake.Scan // the target's files at its head
-	target     *staged    // nil: the target stays as it is
+	before     *lake.Scan     // the target's files at its head
+	target     *staged        // nil: the target stays as it is
+	changes    *catalog.Table // an upsert's change table
 	sides      []side
 	sourceLive int64
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/apache/iceberg-go"
+
 	"github.com/firnlake/firn/internal/lake"
 )
 
@@ -27,6 +29,7 @@ type stage struct {
 	snapshot     int64
 	at           string // timestamp literal
 	relation     *lake.Relation
+	changeIDs    string   // field ids of the change table, as COPY takes them
 	fileOrdinals []string // "('location', ordinal)" for each source file
 }
 
@@ -34,6 +37,22 @@ func (g *stage) path(name string) string { return filepath.Join(g.dir, name) }
 
 func copyTo(sql, path string) string {
 	return fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, COMPRESSION snappy)", sql, quote(path))
+}
+
+// copyFinal writes a file that becomes a data file as it is: with the table's
+// field ids.
+func copyFinal(sql, path, fieldIDs string) string {
+	return fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, COMPRESSION zstd, FIELD_IDS %s)", sql, quote(path), fieldIDs)
+}
+
+// fieldIDs names the ids of a table's columns as COPY takes them.
+func fieldIDs(schema *iceberg.Schema) string {
+	fields := schema.Fields()
+	out := make([]string, len(fields))
+	for i, f := range fields {
+		out[i] = fmt.Sprintf("%s: %d", ident(f.Name), f.ID)
+	}
+	return "{" + strings.Join(out, ", ") + "}"
 }
 
 func readFile(path string) string { return "read_parquet(" + quote(path) + ")" }

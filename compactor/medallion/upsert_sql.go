@@ -74,9 +74,9 @@ func (g *stage) lookupJob(stored *lake.Relation) (setup []string, count string) 
 		"CREATE TEMP TABLE leaving AS SELECT h.* FROM hits AS h ANTI JOIN stale USING (__w)",
 		copyTo("SELECT w.* EXCLUDE (__w) FROM winners AS w ANTI JOIN stale USING (__w)", g.path(fileFinal)),
 		copyTo("SELECT DISTINCT __file AS file, __pos AS pos FROM leaving", g.path(fileDeletes)),
-		copyTo(fmt.Sprintf(`SELECT 'before' AS _change, %s AS _run_id, %s FROM leaving WHERE NOT __equal
+		copyFinal(fmt.Sprintf(`SELECT 'before' AS _change, %s AS _run_id, %s FROM leaving WHERE NOT __equal
 UNION ALL SELECT 'after', %s, %s FROM winners AS w ANTI JOIN stale USING (__w) ANTI JOIN (SELECT __w FROM leaving WHERE __equal) USING (__w)`,
-			quote(g.runID), visible(c.Columns, ""), quote(g.runID), visible(c.Columns, "w.")), g.path(fileChanges)),
+			quote(g.runID), visible(c.Columns, ""), quote(g.runID), visible(c.Columns, "w.")), g.path(fileChanges), g.changeIDs),
 	)
 	count = fmt.Sprintf(`SELECT (SELECT count(*) FROM stale WHERE NOT repeated) AS stale, (SELECT count(*) FROM stale WHERE repeated) AS repeated, (SELECT count(*) FROM %s) AS deletes,
 (SELECT count(*) FROM %s) AS added, (SELECT count(*) FROM %s) AS changes`,
@@ -84,7 +84,8 @@ UNION ALL SELECT 'after', %s, %s FROM winners AS w ANTI JOIN stale USING (__w) A
 	return setup, count
 }
 
-// newChangesSQL makes the change rows of a batch whose keys are all new.
-func (g *stage) newChangesSQL(winners string) string {
-	return fmt.Sprintf("SELECT 'after' AS _change, %s AS _run_id, %s FROM %s", quote(g.runID), visible(g.c.Columns, ""), readFile(winners))
+// newChanges writes the change rows of a batch whose keys are all new.
+func (g *stage) newChanges() string {
+	sql := fmt.Sprintf("SELECT 'after' AS _change, %s AS _run_id, %s FROM %s", quote(g.runID), visible(g.c.Columns, ""), readFile(g.path(fileFinal)))
+	return copyFinal(sql, g.path(fileChanges), g.changeIDs)
 }

@@ -26,7 +26,7 @@ const (
 func (s *Service) decideLoop(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.Tick)
 	defer tick.Stop()
-	saved := s.cfg.Now()
+	saved, swept := s.cfg.Now(), s.cfg.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -43,7 +43,23 @@ func (s *Service) decideLoop(ctx context.Context) error {
 				s.cfg.Logger.WarnContext(ctx, "save table health", "error", err)
 			}
 		}
+		if now := s.cfg.Now(); now.Sub(swept) >= s.cfg.OrphanEvery && !s.cfg.Manual {
+			swept = now
+			if err := s.sweepDropped(ctx); err != nil && ctx.Err() == nil {
+				s.cfg.Logger.WarnContext(ctx, "look for dropped tables", "error", err)
+			}
+		}
 	}
+}
+
+// sweepDropped queues the removal of dropped tables' files, if there are any.
+func (s *Service) sweepDropped(ctx context.Context) error {
+	waiting, err := s.worker.AnyDropped(ctx)
+	if err != nil || !waiting {
+		return err
+	}
+	_, _, err = s.queue.Submit(ctx, jobs.Spec{Kind: KindOrphans, Trigger: "commit", Reason: "tables were dropped with purge"})
+	return err
 }
 
 // Decide looks at the tables that may need something and queues what is worth

@@ -126,9 +126,8 @@ func (s *Service) observe(ctx context.Context, e catalog.Event) error {
 	follows := false
 	if t != nil && t.health != nil {
 		t.touched, t.unsaved = true, true
-		if follows = t.health.Apply(e); follows && e.Kind == catalog.EventCommit && e.Operation != "append" {
-			t.unreachable = true
-		}
+		// Any commit leaves an old metadata file behind, many more.
+		follows, t.unreachable = t.health.Apply(e), true
 	}
 	s.mu.Unlock()
 	if follows {

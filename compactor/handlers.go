@@ -39,8 +39,8 @@ func (s *Service) watched(h jobs.Handler) jobs.Handler {
 		out, err := h(ctx, t)
 		err = classify(err)
 		s.metrics.ran(t.Kind, out, err, s.cfg.Now().Sub(began))
+		s.rest(t.Table, plan.Kind(t.Kind), err != nil && ctx.Err() == nil)
 		if err != nil && ctx.Err() == nil {
-			s.rest(t.Table, plan.Kind(t.Kind))
 			s.cfg.Logger.WarnContext(ctx, "job failed", "job", t.ID, "kind", t.Kind, "table", t.Ident.String(), "error", err)
 		} else if err == nil {
 			s.cfg.Logger.InfoContext(ctx, "job done", "job", t.ID, "kind", t.Kind, "table", t.Ident.String(), "tier", out.Tier, "files_in", out.FilesIn, "files_out", out.FilesOut, "bytes_in", out.BytesIn, "bytes_out", out.BytesOut)
@@ -63,10 +63,17 @@ func classify(err error) error {
 	return err
 }
 
-func (s *Service) rest(id uuid.UUID, k plan.Kind) {
+// rest holds the planner back from a kind of job that failed on a table, and
+// lets it go on after one that did not.
+func (s *Service) rest(id uuid.UUID, k plan.Kind, failed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.tables[id]; t != nil {
+	t := s.tables[id]
+	if t == nil {
+		return
+	}
+	delete(t.notBefore, k)
+	if failed {
 		if t.notBefore == nil {
 			t.notBefore = map[plan.Kind]time.Time{}
 		}

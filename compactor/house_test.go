@@ -259,3 +259,27 @@ func (h *house) wait(id string) jobs.Job {
 	}
 	return last
 }
+
+// change commits updates of a table's metadata.
+func (h *house) change(t *catalog.Table, updates ...table.Update) {
+	h.t.Helper()
+	_, err := h.catalog.Commit(context.Background(), catalog.Transaction{ID: uuid.NewString(), Actor: "test", Tables: []catalog.TableChange{{Table: t.ID, Updates: updates}}})
+	require.NoError(h.t, err)
+}
+
+func (h *house) property(t *catalog.Table, key, value string) {
+	h.t.Helper()
+	h.change(t, table.NewSetPropertiesUpdate(iceberg.Properties{key: value}))
+}
+
+// evolve renames amount to total, drops score and adds note.
+func (h *house) evolve(t *catalog.Table) {
+	h.t.Helper()
+	next := iceberg.NewSchema(1,
+		schema.Field(0), schema.Field(1),
+		iceberg.NestedField{ID: 3, Name: "total", Type: iceberg.DecimalTypeOf(18, 3)},
+		schema.Field(3), schema.Field(5),
+		iceberg.NestedField{ID: 8, Name: "note", Type: iceberg.PrimitiveTypes.String},
+	)
+	h.change(t, table.NewAddSchemaUpdate(next), table.NewSetCurrentSchemaUpdate(-1))
+}

@@ -20,13 +20,29 @@ type dropped struct {
 	Location string    `json:"location"`
 }
 
+func (w *Worker) dropPrefix() string { return "drop/" + w.cfg.Catalog.Warehouse() + "/" }
+
+// AnyDropped says whether files of a dropped table wait for the end of their grace.
+func (w *Worker) AnyDropped(ctx context.Context) (bool, error) {
+	_, kvs, err := w.cfg.Store.Scan(ctx, catalog.Range{Prefix: w.dropPrefix()})
+	if err != nil {
+		return false, fmt.Errorf("read dropped tables: %w", err)
+	}
+	for _, kv := range kvs {
+		var d dropped
+		if err := json.Unmarshal(kv.Value, &d); err == nil && d.Purge && w.cfg.Now().Sub(d.Dropped) >= w.cfg.Grace {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // Dropped removes the files of tables that were dropped with purge, once the
 // grace has passed since. A table that was registered again meanwhile keeps
 // its files: the catalog then forgets the drop.
 func (w *Worker) Dropped(ctx context.Context, dryRun bool, p Progress) (Removal, error) {
 	var sum Removal
-	prefix := "drop/" + w.cfg.Catalog.Warehouse() + "/"
-	_, kvs, err := w.cfg.Store.Scan(ctx, catalog.Range{Prefix: prefix})
+	_, kvs, err := w.cfg.Store.Scan(ctx, catalog.Range{Prefix: w.dropPrefix()})
 	if err != nil {
 		return sum, fmt.Errorf("read dropped tables: %w", err)
 	}

@@ -71,6 +71,9 @@ func (c *compaction) rewrite(ctx context.Context, dir string, index int, g plan.
 		return out, err
 	}
 	o := c.fileOptions(g, files)
+	if lineage {
+		o.Schema = withLineage(o.Schema)
+	}
 	for part, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -187,6 +190,15 @@ func columnsOf(s *iceberg.Schema, lineage bool) (columns, error) {
 		out = append(out, column{rowIDName, rowIDField, iceberg.PrimitiveTypes.Int64}, column{updatedName, updatedField, iceberg.PrimitiveTypes.Int64})
 	}
 	return out, nil
+}
+
+// withLineage is a schema that also describes the columns of row lineage.
+func withLineage(s *iceberg.Schema) *iceberg.Schema {
+	fields := slices.Clone(s.Fields())
+	fields = append(fields,
+		iceberg.NestedField{ID: rowIDField, Name: rowIDName, Type: iceberg.PrimitiveTypes.Int64},
+		iceberg.NestedField{ID: updatedField, Name: updatedName, Type: iceberg.PrimitiveTypes.Int64})
+	return iceberg.NewSchema(s.ID, fields...)
 }
 
 // carried refuses types that DuckDB would write as another Parquet type.

@@ -3,13 +3,13 @@ package rewrite
 import (
 	"context"
 	"fmt"
-	"path"
 	"path/filepath"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/internal/lake"
+	"golang.org/x/sync/errgroup"
 )
 
 // typed spells a value with the type of its column.
@@ -98,19 +98,32 @@ func deleteKey(d lake.DeleteFile) string {
 	return d.Data.FilePath()
 }
 
-// local answers a path on this machine for a file of the bucket, copying it
+// Files of a remote bucket that are fetched at once.
+const fetches = 8
+
+// local answers paths on this machine for files of the bucket, copying them
 // into dir when the bucket is remote.
-func (w *Worker) local(ctx context.Context, dir, location string) (string, error) {
-	if p, ok := w.cfg.Bucket.LocalPath(location); ok {
-		return p, nil
+func (w *Worker) local(ctx context.Context, dir string, files []lake.File) ([]string, error) {
+	paths := make([]string, len(files))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(fetches)
+	for i, f := range files {
+		location := f.Data.FilePath()
+		if p, ok := w.cfg.Bucket.LocalPath(location); ok {
+			paths[i] = p
+			continue
+		}
+		key, err := w.cfg.Bucket.Key(location)
+		if err != nil {
+			return nil, err
+		}
+		paths[i] = filepath.Join(dir, fmt.Sprintf("in-%d.parquet", i))
+		g.Go(func() error {
+			if err := w.cfg.Bucket.GetFile(ctx, key, paths[i]); err != nil {
+				return fmt.Errorf("fetch input: %w", err)
+			}
+			return nil
+		})
 	}
-	key, err := w.cfg.Bucket.Key(location)
-	if err != nil {
-		return "", err
-	}
-	to := filepath.Join(dir, path.Base(key))
-	if err := w.cfg.Bucket.GetFile(ctx, key, to); err != nil {
-		return "", fmt.Errorf("fetch input: %w", err)
-	}
-	return to, nil
+	return paths, g.Wait()
 }

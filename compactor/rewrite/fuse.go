@@ -25,12 +25,9 @@ var errFuseless = errors.New("cannot be fused with profit")
 const leastRowGroup = 1 << 20
 
 func (c *compaction) fuse(ctx context.Context, dir string, index int, g plan.Group, files []lake.File) (output, error) {
-	paths := make([]string, len(files))
-	for i, f := range files {
-		var err error
-		if paths[i], err = c.local(ctx, dir, f.Data.FilePath()); err != nil {
-			return output{}, err
-		}
+	paths, err := c.local(ctx, dir, files)
+	if err != nil {
+		return output{}, err
 	}
 	sources, done, err := fuse.OpenFiles(paths)
 	if err != nil {

@@ -1,0 +1,107 @@
+package compactor_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/apache/iceberg-go"
+	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/compactor"
+	"github.com/firnlake/firn/compactor/jobs"
+	"github.com/firnlake/firn/internal/duck"
+	"github.com/firnlake/firn/internal/lake"
+	"github.com/stretchr/testify/require"
+)
+
+// query runs SQL over "t", the table's rows with lineage.
+func (h *house) query(t *catalog.Table, o lake.RelationOptions, sql string) []map[string]any {
+	h.t.Helper()
+	scan, err := h.lake.Plan(h.t.Context(), h.load(t).Metadata, 0, nil)
+	require.NoError(h.t, err)
+	rel, err := h.lake.Relation(h.t.Context(), scan, o)
+	require.NoError(h.t, err)
+	defer rel.Release()
+	rows, err := pool.Exec(h.t.Context(), duck.Job{Setup: rel.Setup, Read: rel.Paths, SQL: fmt.Sprintf(sql, rel.SQL)})
+	require.NoError(h.t, err)
+	return rows
+}
+
+func TestRewriteSorts(t *testing.T) {
+	h := newHouse(t)
+	h.run(h.service.Run)
+	tbl := h.create("silver.lines", iceberg.Properties{"firn.compact.sort": "id DESC"})
+	for i := range 5 {
+		h.append(tbl, "France", (i*37%5)*30_000, 30_000)
+	}
+	before := h.rows(tbl, 0)
+	j := h.job(compactor.KindCompact, tbl)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.Len(t, h.live(tbl), 1)
+	require.Equal(t, before, h.rows(tbl, 0))
+	disorder := h.query(tbl, lake.RelationOptions{WithFile: true}, `SELECT count(*) AS n FROM (SELECT id, lag(id) OVER (ORDER BY _pos) AS before FROM %s) WHERE before < id`)
+	require.EqualValues(t, 0, disorder[0]["n"])
+}
+
+func TestOversizedFileIsSplit(t *testing.T) {
+	h := newHouse(t)
+	h.run(h.service.Run)
+	tbl := h.create("silver.lines", nil)
+	h.append(tbl, "France", 0, 60_000)
+	size := h.live(tbl)[0].Data.FileSizeBytes()
+	before := h.rows(tbl, 0)
+	require.Greater(t, size, int64(400_000))
+	h.property(tbl, "write.target-file-size-bytes", fmt.Sprint(size/4))
+	j := h.job(compactor.KindCompact, tbl)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.Len(t, h.live(tbl), 4)
+	require.Equal(t, before, h.rows(tbl, 0))
+}
+
+// On v3 a rewrite keeps every row's id and the sequence number of its last
+// change: readers of changes see nothing.
+func TestRowLineageIsKept(t *testing.T) {
+	h := newHouse(t)
+	h.run(h.service.Run)
+	tbl := h.create("bronze.v3", iceberg.Properties{"format-version": "3"})
+	require.Equal(t, 3, h.load(tbl).Metadata.Version())
+	for i := range 5 {
+		h.append(tbl, "France", i*100, 20)
+	}
+	lineage := func() []map[string]any {
+		return h.query(tbl, lake.RelationOptions{WithRowID: true}, `SELECT id, _row_id, _last_updated_sequence_number AS seq FROM %s ORDER BY id`)
+	}
+	before := lineage()
+	require.Len(t, before, 100)
+	require.NotNil(t, before[0]["_row_id"])
+	for range 2 { // also from a file that has them written down
+		j := h.job(compactor.KindCompact, tbl)
+		require.Equal(t, jobs.Succeeded, j.State, j.Error)
+		require.Equal(t, "rewrite", j.Outcome.Tier)
+		require.Len(t, h.live(tbl), 1)
+		require.Equal(t, before, lineage())
+		h.append(tbl, "France", 10_000, 20)
+		before = lineage()
+	}
+}
+
+// Columns that came, went and were renamed since the files were written.
+func TestRewriteAfterSchemaEvolution(t *testing.T) {
+	h := newHouse(t)
+	h.run(h.service.Run)
+	tbl := h.create("silver.lines", nil)
+	for i := range 3 {
+		h.append(tbl, "France", i*100, 20)
+	}
+	h.evolve(tbl)
+	for i := range 3 {
+		h.commit(h.load(tbl), "append", h.files(h.load(tbl), fmt.Sprintf(`SELECT 'France' AS country, i::BIGINT AS id, 1::DECIMAL(18,3) AS total, TIMESTAMP '2026-01-01' AS "at", NULL::VARCHAR[] AS tags, 'new' AS note FROM range(%d, %d) t(i)`, 1000+i*100, 1000+i*100+20))...)
+	}
+	before := h.query(tbl, lake.RelationOptions{}, `SELECT * FROM %s ORDER BY id`)
+	j := h.job(compactor.KindCompact, tbl)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.Equal(t, "rewrite", j.Outcome.Tier, "files of different schemas cannot be fused")
+	require.Len(t, h.live(tbl), 1)
+	require.Equal(t, before, h.query(tbl, lake.RelationOptions{}, `SELECT * FROM %s ORDER BY id`))
+	require.Equal(t, "new", before[60]["note"])
+	require.NotNil(t, before[1]["total"])
+}

@@ -42,7 +42,6 @@ func fusedInDuckDB(t *testing.T, codec, version string, dictionary bool) {
 	if _, err := fuse.Files(t.Context(), paths, out, fuse.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	read := append(paths, out)
 	var parts []string
 	for _, filter := range []string{
 		"TRUE", "i = 300", "i > 700", "d < 100", "d BETWEEN 300.5 AND 301.5", "wide >= 2000", "f > 200", "isnan(f)", "f IS NULL", "s = 'text 17'", "s > 'text 9'",

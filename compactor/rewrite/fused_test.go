@@ -3,6 +3,7 @@ package rewrite
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +17,9 @@ func TestFusedFilesInDuckDB(t *testing.T) {
 	for _, codec := range []string{"snappy", "zstd", "gzip", "lz4_raw", "uncompressed"} {
 		for _, version := range []string{"V1", "V2"} {
 			for _, dictionary := range []bool{true, false} {
+				if testing.Short() && (codec != "zstd" || dictionary) {
+					continue
+				}
 				t.Run(fmt.Sprint(codec, version, dictionary), func(t *testing.T) { fusedInDuckDB(t, codec, version, dictionary) })
 			}
 		}
@@ -52,16 +56,19 @@ func fusedInDuckDB(t *testing.T, codec, version string, dictionary bool) {
 		parts = append(parts, fmt.Sprintf("SELECT %s AS filter, (SELECT count(*) FROM (%s EXCEPT ALL %s)) AS missing, (SELECT count(*) FROM (%s EXCEPT ALL %s)) AS surplus, (SELECT count(*) FROM (%s)) AS n",
 			duck.Quote(filter), a, b, b, a, b))
 	}
-	rows, err := pool.Exec(t.Context(), duck.Job{SQL: strings.Join(parts, " UNION ALL "), Read: append(paths, out)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range rows {
-		if r["missing"] != int64(0) || r["surplus"] != int64(0) || r["filter"] == "TRUE" && r["n"] != int64(900) {
-			t.Errorf("%v", r)
+	// Few at a time: one query over all of them takes more memory than it may.
+	for some := range slices.Chunk(parts, 4) {
+		rows, err := pool.Exec(t.Context(), duck.Job{SQL: strings.Join(some, " UNION ALL "), Read: append(paths, out)})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if len(rows) != len(parts) {
-		t.Errorf("%d of %d filters answered", len(rows), len(parts))
+		for _, r := range rows {
+			if r["missing"] != int64(0) || r["surplus"] != int64(0) || r["filter"] == "TRUE" && r["n"] != int64(900) {
+				t.Errorf("%v", r)
+			}
+		}
+		if len(rows) != len(some) {
+			t.Errorf("%d of %d filters answered", len(rows), len(some))
+		}
 	}
 }

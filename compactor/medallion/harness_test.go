@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	if pool, err = duck.NewPool(duck.PoolConfig{Workers: 2, TempDir: dir, MemoryBytes: 1 << 30}); err != nil {
+	if pool, err = duck.NewPool(duck.PoolConfig{Workers: 2, TempDir: dir, MemoryBytes: 512 << 20}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

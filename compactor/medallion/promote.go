@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -23,6 +22,11 @@ const attempts = 8
 // BatchRows, and commits. The answer's state is RunSucceeded or RunUpToDate; a
 // run that failed is in the answer and in the error.
 func (s *Service) Promote(ctx context.Context, model string) (Run, error) {
+	return s.promote(ctx, model, nil)
+}
+
+// promote is Promote; started, if not nil, is told when the run begins.
+func (s *Service) promote(ctx context.Context, model string, started func(Run)) (Run, error) {
 	leave, err := s.enter(ctx, model)
 	if err != nil {
 		return Run{Model: model}, err
@@ -41,16 +45,14 @@ func (s *Service) Promote(ctx context.Context, model string) (Run, error) {
 	}
 	run := &Run{ID: id.String(), Model: model, State: RunRunning, StartedAt: s.cfg.Now().UTC(), DefinitionHash: d.Model.Hashes.Definition}
 	s.publishProgress(run)
+	if started != nil {
+		started(*run)
+	}
 	err = s.attempt(ctx, d, run)
 	run.EndedAt = s.cfg.Now().UTC()
 	if err != nil {
 		run.State, run.Error = RunFailed, err.Error()
-		// The run's own context may have ended; its record is still wanted.
-		keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if saveErr := s.saveRun(keep, run); saveErr != nil {
-			s.cfg.Logger.WarnContext(ctx, "run record not kept", "model", model, "run", run.ID, "error", saveErr)
-		}
+		s.keepFailure(ctx, run)
 	}
 	s.mu.Lock()
 	delete(s.running, run.ID)
@@ -60,6 +62,19 @@ func (s *Service) Promote(ctx context.Context, model string) (Run, error) {
 		return *run, fmt.Errorf("promote %s: %w", model, err)
 	}
 	return *run, nil
+}
+
+// keepFailure records a run that failed. One that was called off because the
+// process or the caller went away is no failure of the model: it published
+// nothing, or its commit is under way and records it.
+func (s *Service) keepFailure(ctx context.Context, run *Run) {
+	if ctx.Err() != nil {
+		return
+	}
+	err := s.saveRun(ctx, run)
+	if _, committed := errors.AsType[*catalog.ConflictError](err); err != nil && !committed {
+		s.cfg.Logger.WarnContext(ctx, "run record not kept", "model", run.Model, "run", run.ID, "error", err)
+	}
 }
 
 func (s *Service) publishProgress(run *Run) {
@@ -103,7 +118,7 @@ func (s *Service) runOnce(ctx context.Context, d *definition, run *Run) error {
 		run.State = RunUpToDate
 		return nil
 	}
-	dir := filepath.Join(s.cfg.TempDir, "run-"+run.ID)
+	dir := filepath.Join(s.cfg.TempDir, runFolder+run.ID)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the run's folder: %w", err)
 	}
@@ -131,7 +146,8 @@ func (s *Service) runOnce(ctx context.Context, d *definition, run *Run) error {
 
 // RunOnce promotes the models named and what is upstream of them, in the order
 // of the graph; all models when none is named. Each goes on until its source
-// holds nothing new. observe, if not nil, is told each run as it ends. A model
+// holds nothing new. observe, if not nil, is told each run as it begins and as
+// it ends. A model
 // downstream of one that failed is not run.
 func (s *Service) RunOnce(ctx context.Context, observe func(Run), models ...string) ([]Run, error) {
 	definitions, err := s.definitions(ctx, false)
@@ -154,7 +170,7 @@ func (s *Service) RunOnce(ctx context.Context, observe func(Run), models ...stri
 			continue
 		}
 		for {
-			run, err := s.Promote(ctx, d.name())
+			run, err := s.promote(ctx, d.name(), observe)
 			out = append(out, run)
 			if observe != nil {
 				observe(run)

@@ -58,7 +58,7 @@ func fieldIDs(schema *iceberg.Schema) string {
 func readFile(path string) string { return "read_parquet(" + quote(path) + ")" }
 
 // stagedSQL evaluates the model and its rules for every source row. Columns:
-// s<i> source, o<i> output, keep, bad<i> (output i failed), v<i> (rule i is
+// s<i> source, o<i> output (unless it is a source column as it stands), keep, bad<i> (output i failed), v<i> (rule i is
 // violated), q (quarantined), d (dropped), seq and pos (the order of arrival).
 //
 // An expression that fails makes its own column NULL and the row quarantined,
@@ -85,7 +85,9 @@ func (g *stage) stagedSQL() string {
 			outer = append(outer, fmt.Sprintf("r.bad%d", i))
 			quarantined = append(quarantined, fmt.Sprintf("bad%d", i))
 		}
-		outer = append(outer, fmt.Sprintf("r.o%d", i))
+		if o.Ref < 0 {
+			outer = append(outer, fmt.Sprintf("r.o%d", i))
+		}
 	}
 	if c.Where != "" {
 		inner = append(inner, fmt.Sprintf("TRY(struct_pack(v := %s)) AS xw", c.Where))
@@ -124,10 +126,18 @@ func anyOf(flags []string) string {
 	return strings.Join(flags, " OR ")
 }
 
-// targetColumn names column i of an upsert's order in staged.
-func (o OrderColumn) staged() string {
+// stagedOutput names output i in staged, which holds no column twice.
+func (c *Compiled) stagedOutput(i int) string {
+	if ref := c.Outputs[i].Ref; ref >= 0 {
+		return fmt.Sprintf("s%d", ref)
+	}
+	return fmt.Sprintf("o%d", i)
+}
+
+// stagedOrder names a column of an upsert's order in staged.
+func (c *Compiled) stagedOrder(o OrderColumn) string {
 	if o.Output >= 0 {
-		return fmt.Sprintf("o%d", o.Output)
+		return c.stagedOutput(o.Output)
 	}
 	return fmt.Sprintf("s%d", o.Source)
 }
@@ -138,19 +148,19 @@ func (g *stage) rankedSQL() string {
 	c := g.c
 	var columns []string
 	for i, col := range c.Columns {
-		columns = append(columns, fmt.Sprintf("o%d AS %s", i, ident(col.Name)))
+		columns = append(columns, c.stagedOutput(i)+" AS "+ident(col.Name))
 	}
 	if c.Mode != ModeUpsert {
 		return fmt.Sprintf("SELECT %s, 1 AS __rank FROM staged WHERE keep AND NOT q AND NOT d", strings.Join(columns, ", "))
 	}
 	var key, order []string
 	for _, i := range c.Key {
-		key = append(key, fmt.Sprintf("o%d", i))
+		key = append(key, c.stagedOutput(i))
 	}
 	for _, o := range c.Order {
-		order = append(order, o.staged()+" DESC NULLS LAST")
+		order = append(order, c.stagedOrder(o)+" DESC NULLS LAST")
 		if o.Output < 0 {
-			columns = append(columns, fmt.Sprintf("%s AS %s", o.staged(), ident(o.Column.Name)))
+			columns = append(columns, c.stagedOrder(o)+" AS "+ident(o.Column.Name))
 		}
 	}
 	columns = append(columns, "seq AS "+ident(sequenceColumn), "pos AS "+ident(positionColumn))

@@ -36,7 +36,7 @@ func filesOf(in []*firnv1.ModelFile) []File {
 func (h *handler) Plan(ctx context.Context, req *connect.Request[firnv1.PlanRequest]) (*connect.Response[firnv1.PlanResponse], error) {
 	plan, err := h.s.Plan(ctx, filesOf(req.Msg.Files))
 	if err != nil {
-		return nil, rpcError(err)
+		return nil, h.rpcError(err)
 	}
 	return connect.NewResponse(&firnv1.PlanResponse{Models: plansOf(plan), Diagnostics: diagnosticsOf(plan.Diagnostics)}), nil
 }
@@ -44,7 +44,7 @@ func (h *handler) Plan(ctx context.Context, req *connect.Request[firnv1.PlanRequ
 func (h *handler) Apply(ctx context.Context, req *connect.Request[firnv1.ApplyRequest]) (*connect.Response[firnv1.ApplyResponse], error) {
 	plan, err := h.s.Apply(ctx, filesOf(req.Msg.Files), req.Msg.Rebuild)
 	if err != nil {
-		return nil, rpcError(err)
+		return nil, h.rpcError(err)
 	}
 	return connect.NewResponse(&firnv1.ApplyResponse{Models: plansOf(plan)}), nil
 }
@@ -80,7 +80,7 @@ func (h *handler) Run(ctx context.Context, req *connect.Request[firnv1.RunReques
 	// A run that failed is in the stream, with its reason; what could not be
 	// run at all is an error.
 	if err != nil && !slices.ContainsFunc(runs, func(r Run) bool { return r.State == RunFailed }) {
-		return rpcError(err)
+		return h.rpcError(err)
 	}
 	return nil
 }
@@ -88,17 +88,17 @@ func (h *handler) Run(ctx context.Context, req *connect.Request[firnv1.RunReques
 func (h *handler) GetGraph(ctx context.Context, _ *connect.Request[firnv1.GetGraphRequest]) (*connect.Response[firnv1.GetGraphResponse], error) {
 	definitions, err := h.s.definitions(ctx, false)
 	if err != nil {
-		return nil, rpcError(err)
+		return nil, h.rpcError(err)
 	}
 	recent, err := h.s.Runs(ctx, "", 500)
 	if err != nil {
-		return nil, rpcError(err)
+		return nil, h.rpcError(err)
 	}
 	out := &firnv1.GetGraphResponse{}
 	for _, d := range definitions {
 		node, edge, err := h.node(ctx, d, recent)
 		if err != nil {
-			return nil, rpcError(err)
+			return nil, h.rpcError(err)
 		}
 		out.Nodes = append(out.Nodes, node)
 		if edge != nil {
@@ -138,7 +138,7 @@ func (h *handler) node(ctx context.Context, d *definition, recent []Run) (*firnv
 func (h *handler) ListRuns(ctx context.Context, req *connect.Request[firnv1.ListRunsRequest]) (*connect.Response[firnv1.ListRunsResponse], error) {
 	runs, err := h.s.Runs(ctx, req.Msg.Model, int(min(req.Msg.Limit, 100_000)))
 	if err != nil {
-		return nil, rpcError(err)
+		return nil, h.rpcError(err)
 	}
 	out := &firnv1.ListRunsResponse{}
 	for _, r := range runs {
@@ -150,7 +150,7 @@ func (h *handler) ListRuns(ctx context.Context, req *connect.Request[firnv1.List
 func (h *handler) GetRun(ctx context.Context, req *connect.Request[firnv1.GetRunRequest]) (*connect.Response[firnv1.GetRunResponse], error) {
 	r, err := h.s.RunByID(ctx, req.Msg.Id)
 	if err != nil {
-		return nil, rpcError(err)
+		return nil, h.rpcError(err)
 	}
 	return connect.NewResponse(&firnv1.GetRunResponse{Run: runOf(r)}), nil
 }
@@ -158,7 +158,7 @@ func (h *handler) GetRun(ctx context.Context, req *connect.Request[firnv1.GetRun
 func (h *handler) ListQuarantine(ctx context.Context, req *connect.Request[firnv1.ListQuarantineRequest]) (*connect.Response[firnv1.ListQuarantineResponse], error) {
 	rows, counts, total, err := h.s.Quarantine(ctx, QuarantineQuery{Model: req.Msg.Model, Rule: req.Msg.Rule, Limit: int(min(req.Msg.Limit, 1000)), Offset: int(min(req.Msg.Offset, 1<<30))})
 	if err != nil {
-		return nil, rpcError(err)
+		return nil, h.rpcError(err)
 	}
 	out := &firnv1.ListQuarantineResponse{Total: unsigned(total)}
 	for _, r := range rows {
@@ -217,7 +217,7 @@ func runOf(r Run) *firnv1.Run {
 }
 
 // rpcError is the one place where errors become Connect codes.
-func rpcError(err error) error {
+func (h *handler) rpcError(err error) error {
 	code := connect.CodeInternal
 	var diagnostics Diagnostics
 	var rebuild *RebuildError
@@ -249,6 +249,9 @@ func rpcError(err error) error {
 		code = connect.CodeCanceled
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, duck.ErrTimeout):
 		code = connect.CodeDeadlineExceeded
+	default:
+		h.s.cfg.Logger.Error("request failed", "error", err)
+		return connect.NewError(code, errors.New("internal error; the service's log has the details"))
 	}
 	return connect.NewError(code, err)
 }
@@ -256,7 +259,7 @@ func rpcError(err error) error {
 func (h *handler) Test(ctx context.Context, req *connect.Request[firnv1.TestRequest]) (*connect.Response[firnv1.TestResponse], error) {
 	results, faults, err := h.s.Test(ctx, filesOf(req.Msg.Files))
 	if err != nil {
-		return nil, rpcError(err)
+		return nil, h.rpcError(err)
 	}
 	out := &firnv1.TestResponse{Diagnostics: diagnosticsOf(faults)}
 	for _, r := range results {

@@ -44,7 +44,9 @@ func TestModelService(t *testing.T) {
 	require.NoError(t, err)
 	var runs []*firnv1.Run
 	for stream.Receive() {
-		runs = append(runs, stream.Msg().Run)
+		if run := stream.Msg().Run; run.State != firnv1.RunState_RUN_STATE_RUNNING {
+			runs = append(runs, run)
+		}
 	}
 	require.NoError(t, stream.Err())
 	require.Len(t, runs, 3)

@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -46,11 +47,11 @@ type Config struct {
 	Bucket  *objstore.Bucket // required
 	Lake    *lake.Lake       // required
 	Pool    Engine           // required; a *duck.Pool
-	// TempDir holds what passes between the steps of a run. Default: the
-	// system's.
+	// TempDir holds what passes between the steps of a run; one Service has it
+	// for itself. Default: the system's, where nothing of others is touched.
 	TempDir string
 	// BatchRows bounds the source rows that one run takes, in whole snapshots;
-	// what remains is taken by the next. Default 500,000.
+	// what remains is taken by the next. Default 250,000.
 	BatchRows int64
 	// StepTimeout ends one statement of a run. Default 10 minutes.
 	StepTimeout time.Duration
@@ -79,19 +80,30 @@ type Service struct {
 	tamper func(*staged)
 }
 
-// New checks the configuration.
+// runFolder begins the names of the folders of runs, below Config.TempDir.
+const runFolder = "promotion-"
+
+// New checks the configuration, and removes what an earlier process left in
+// TempDir.
 func New(cfg Config) (*Service, error) {
 	if cfg.Catalog == nil || cfg.Store == nil || cfg.Bucket == nil || cfg.Lake == nil || cfg.Pool == nil {
 		return nil, fmt.Errorf("medallion: Catalog, Store, Bucket, Lake and Pool are required")
 	}
+	own := cfg.TempDir != ""
 	cfg.TempDir = cmp.Or(cfg.TempDir, os.TempDir())
-	cfg.BatchRows = cmp.Or(cfg.BatchRows, 500_000)
+	cfg.BatchRows = cmp.Or(cfg.BatchRows, 250_000)
 	cfg.StepTimeout = cmp.Or(cfg.StepTimeout, 10*time.Minute)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	// What a process that was killed left behind.
+	if leftovers, err := filepath.Glob(filepath.Join(cfg.TempDir, runFolder+"*")); err == nil && own {
+		for _, dir := range leftovers {
+			_ = os.RemoveAll(dir)
+		}
 	}
 	return &Service{
 		cfg: cfg, committer: cfg.Catalog, metrics: newMetrics(cfg.Registerer),

@@ -169,13 +169,14 @@ func (s *Service) watermark(ctx context.Context, model string) (watermark, catal
 	return w, v, err
 }
 
-// saveRun keeps a run that published nothing.
+// saveRun keeps a run that published nothing. A *catalog.ConflictError means
+// that the run is recorded already: it was committed after all.
 func (s *Service) saveRun(ctx context.Context, r *Run) error {
 	b, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	_, err = s.cfg.Store.Apply(ctx, catalog.Batch{Then: []catalog.Op{{Key: s.runKey(r.ID), Value: b}}})
+	_, err = s.cfg.Store.Apply(ctx, catalog.Batch{If: []catalog.Cond{{Key: s.runKey(r.ID)}}, Then: []catalog.Op{{Key: s.runKey(r.ID), Value: b}}})
 	return err
 }
 

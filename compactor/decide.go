@@ -3,6 +3,7 @@ package compactor
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/firnlake/firn/catalog"
@@ -176,6 +177,6 @@ func (s *Service) input(ctx context.Context, id uuid.UUID, active map[plan.Kind]
 		in.Health = tr.health.Clone()
 		tr.report = tr.health.Report(policy, in.Snapshots)
 	}
-	in.NotBefore, in.Unreachable, in.LastOrphans = tr.notBefore, tr.unreachable, tr.lastOrphans
+	in.NotBefore, in.Unreachable, in.LastOrphans, in.Pinned = maps.Clone(tr.notBefore), tr.unreachable, tr.lastOrphans, tr.pinned
 	return in, nil
 }

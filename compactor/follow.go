@@ -27,6 +27,8 @@ type tracked struct {
 	report  plan.Report
 	// notBefore holds kinds back after a failure.
 	notBefore map[plan.Kind]time.Time
+	// pinned: the last writer was a promotion.
+	pinned bool
 	// unreachable: files may wait for removal.
 	unreachable bool
 	lastOrphans time.Time
@@ -126,6 +128,9 @@ func (s *Service) observe(ctx context.Context, e catalog.Event) error {
 	follows := false
 	if t != nil && t.health != nil {
 		t.touched, t.unsaved = true, true
+		if e.Kind == catalog.EventCommit && e.Operation != "replace" {
+			t.pinned = strings.HasPrefix(e.Actor, "promote")
+		}
 		// Any commit leaves an old metadata file behind, many more.
 		follows, t.unreachable = t.health.Apply(e), true
 	}

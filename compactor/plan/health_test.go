@@ -123,6 +123,8 @@ func TestJobs(t *testing.T) {
 	final.Health.Settle(p, late)
 	active := table("active", p, delta("France", 9, 1<<20))
 	active.Active = map[plan.Kind]bool{plan.Compact: true}
+	pinned := table("pinned", p, delta("France", 9, 1<<20))
+	pinned.Pinned = true
 	snaps := table("snaps", p)
 	snaps.Snapshots = 260
 	big := table("big", p, delta("France", 9, 1<<20))
@@ -139,6 +141,8 @@ func TestJobs(t *testing.T) {
 		{"what was left alone is no reason", []plan.Table{settled}, plan.Budget{}, later, "; no partition"},
 		{"until it has long been quiet", []plan.Table{settled}, plan.Budget{}, late, "compact a.settled"},
 		{"once", []plan.Table{final}, plan.Budget{}, late.Add(time.Hour), "; no partition"},
+		{"a promotion's target waits for more", []plan.Table{pinned}, plan.Budget{}, soon, "; no partition has 20 small files"},
+		{"or for quiet", []plan.Table{pinned}, plan.Budget{}, later, "compact a.pinned"},
 		{"one job at a time", []plan.Table{active}, plan.Budget{}, soon, "; a job is queued"},
 		{"switched off", []plan.Table{table("off", off, delta("France", 9, 1<<20))}, plan.Budget{}, soon, "; switched off"},
 		{"snapshots", []plan.Table{snaps}, plan.Budget{}, soon, "expire a.snaps"},

@@ -26,6 +26,10 @@ type Table struct {
 	Ident  catalog.Ident
 	Health *Health
 	Policy Policy
+	// Pinned: the table's writer commits against the head it has read (a
+	// promotion), and does its work again when a compaction comes in between.
+	// Such a table waits for four times as much, or for quiet.
+	Pinned bool
 	// Snapshots in the metadata, and the time of the oldest.
 	Snapshots int
 	Oldest    time.Time
@@ -120,6 +124,10 @@ func (t Table) compact(now time.Time) (Proposal, string) {
 	if why := t.held(Compact, now); why != "" {
 		return Proposal{}, why
 	}
+	least, dirt := int64(t.Policy.MinFiles), int64(t.Policy.MaxDeletes)
+	if t.Pinned {
+		least, dirt = 4*least, 4*dirt
+	}
 	var saved, bytes, partitions, most int64
 	var waited time.Duration
 	for _, q := range t.Health.Partitions {
@@ -128,8 +136,8 @@ func (t Table) compact(now time.Time) (Proposal, string) {
 		idle := now.Sub(q.Changed)
 		quiet := idle >= t.Policy.Quiet
 		deletes := q.Deletes - q.SettledDeletes
-		dirty := deletes >= int64(t.Policy.MaxDeletes) || quiet && deletes > 0
-		enough := fresh > 0 && (small >= int64(t.Policy.MinFiles) && fresh >= int64(t.Policy.MinFiles)-1 || quiet && small >= 2) ||
+		dirty := deletes >= dirt || quiet && deletes > 0
+		enough := fresh > 0 && (small >= least && fresh >= least-1 || quiet && small >= 2) ||
 			!q.Final && small >= 2 && idle >= longQuiet*t.Policy.Quiet
 		most = max(most, small)
 		if !enough && !dirty {
@@ -144,7 +152,7 @@ func (t Table) compact(now time.Time) (Proposal, string) {
 	}
 	if partitions == 0 {
 		return Proposal{}, fmt.Sprintf("no partition has %d small files that are new (the most is %d), nor 2 without a commit for %s",
-			t.Policy.MinFiles, most, t.Policy.Quiet)
+			least, most, t.Policy.Quiet)
 	}
 	seconds := jobSeconds + float64(bytes)/bytesPerSecond
 	return Proposal{

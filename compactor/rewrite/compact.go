@@ -39,6 +39,8 @@ type Result struct {
 	// What was compared: pieces by checksum, columns by count and sum, groups
 	// by multiset hash.
 	Chunks, Columns, Hashed int
+	// CPU time of the SQL workers, for rewriting and for proving.
+	CopyCPU, ProofCPU time.Duration
 }
 
 // Add sums up the results of several commits.
@@ -54,6 +56,8 @@ func (r Result) Add(o Result) Result {
 	r.Chunks += o.Chunks
 	r.Columns += o.Columns
 	r.Hashed += o.Hashed
+	r.CopyCPU += o.CopyCPU
+	r.ProofCPU += o.ProofCPU
 	if o.SnapshotID != 0 {
 		r.SnapshotID = o.SnapshotID
 	}
@@ -70,6 +74,7 @@ func (r Result) Proof() map[string]string {
 		out["chunks"] = fmt.Sprintf("%d copied chunks have the checksums of their inputs", r.Chunks)
 	}
 	if r.Columns > 0 {
+		out["cpu"] = fmt.Sprintf("%d ms to rewrite, %d ms to prove", r.CopyCPU.Milliseconds(), r.ProofCPU.Milliseconds())
 		out["columns"] = fmt.Sprintf("counts and sums of %d columns are equal", r.Columns)
 	}
 	if r.Hashed > 0 {
@@ -100,6 +105,8 @@ type output struct {
 	chunks  int   // fuse: pieces whose checksum was compared
 	columns int   // rewrite: columns whose sums were compared
 	hashed  bool  // rewrite: the multiset hash was compared
+
+	copyCPU, proofCPU time.Duration // of the SQL workers
 }
 
 // groupsAtOnce bounds what one job works on in parallel.
@@ -215,6 +222,8 @@ func (c *compaction) commit(ctx context.Context, outputs []output) (Result, erro
 		res.Deleted += o.deleted
 		res.Chunks += o.chunks
 		res.Columns += o.columns
+		res.CopyCPU += o.copyCPU
+		res.ProofCPU += o.proofCPU
 	}
 	for _, d := range dangling(c.Scan, removed) {
 		change.Removed = append(change.Removed, d)

@@ -56,16 +56,19 @@ func (c *compaction) rewrite(ctx context.Context, dir string, index int, g plan.
 		path := filepath.Join(dir, fmt.Sprintf("part-%d.parquet", part))
 		sql := fmt.Sprintf("COPY (SELECT %s FROM %s AS r%s%s) TO %s (FORMAT parquet, COMPRESSION %s, ROW_GROUP_SIZE 1048576, ROW_GROUP_SIZE_BYTES '128MB', FIELD_IDS %s)",
 			columns.list(), rel.SQL, where, order, duck.Quote(path), codec, columns.fieldIDs())
-		if _, err := c.cfg.Pool.Exec(ctx, duck.Job{Setup: rel.Setup, SQL: sql, Read: rel.Paths, WriteDir: dir}); err != nil {
+		_, cost, err := c.cfg.Pool.ExecStats(ctx, duck.Job{Setup: rel.Setup, SQL: sql, Read: rel.Paths, WriteDir: dir})
+		if err != nil {
 			return out, fmt.Errorf("rewrite: %w", err)
 		}
+		out.copyCPU += cost.CPU
 		paths = append(paths, path)
 	}
-	proof := prover{pool: c.cfg.Pool, columns: columns, hash: c.Policy.RowHash}
+	proof := &prover{pool: c.cfg.Pool, columns: columns, hash: c.Policy.RowHash}
 	rows, err := proof.compare(ctx, rel, paths)
 	if err != nil {
 		return out, err
 	}
+	out.proofCPU = proof.cpu
 	out.rows, out.columns, out.hashed = rows, len(columns), c.Policy.RowHash
 	if out.deleted, err = deletedRows(g, files, rows); err != nil {
 		return out, err

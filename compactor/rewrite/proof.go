@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/apache/iceberg-go"
 	"github.com/firnlake/firn/internal/duck"
@@ -16,11 +17,12 @@ type prover struct {
 	pool    *duck.Pool
 	columns columns
 	hash    bool
+	cpu     time.Duration // spent
 }
 
 // compare counts and sums up both sides and answers the number of rows, or
 // [ErrProof] and the first difference.
-func (p prover) compare(ctx context.Context, rel *lake.Relation, outputs []string) (int64, error) {
+func (p *prover) compare(ctx context.Context, rel *lake.Relation, outputs []string) (int64, error) {
 	want, err := p.sums(ctx, rel.Setup, rel.SQL, rel.Paths)
 	if err != nil {
 		return 0, fmt.Errorf("sum up input: %w", err)
@@ -48,11 +50,12 @@ func text(v any) string {
 	return fmt.Sprint(v)
 }
 
-func (p prover) sums(ctx context.Context, setup []string, from string, paths []string) (map[string]any, error) {
-	rows, err := p.pool.Exec(ctx, duck.Job{Setup: setup, Read: paths, SQL: "SELECT " + strings.Join(p.terms(), ", ") + " FROM " + from + " AS r"})
+func (p *prover) sums(ctx context.Context, setup []string, from string, paths []string) (map[string]any, error) {
+	rows, cost, err := p.pool.ExecStats(ctx, duck.Job{Setup: setup, Read: paths, SQL: "SELECT " + strings.Join(p.terms(), ", ") + " FROM " + from + " AS r"})
 	if err != nil {
 		return nil, err
 	}
+	p.cpu += cost.CPU
 	if len(rows) != 1 {
 		return nil, fmt.Errorf("%d rows of sums", len(rows))
 	}
@@ -60,7 +63,7 @@ func (p prover) sums(ctx context.Context, setup []string, from string, paths []s
 }
 
 // terms are aggregates that do not depend on the order of rows, as text.
-func (p prover) terms() []string {
+func (p *prover) terms() []string {
 	terms := []string{`count(*)::VARCHAR AS "count of rows"`}
 	var all []string
 	for _, c := range p.columns {

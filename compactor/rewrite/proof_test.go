@@ -86,7 +86,7 @@ func TestProofFindsChangedRows(t *testing.T) {
 		{"values swapped between rows", "SELECT * REPLACE (CASE WHEN i = 16 THEN 17 WHEN i = 17 THEN 16 ELSE i END AS i) FROM " + from, false},
 	}
 	for _, hash := range []bool{false, true} {
-		p := prover{pool: pool, columns: proofColumns, hash: hash}
+		p := &prover{pool: pool, columns: proofColumns, hash: hash}
 		n, err := p.compare(t.Context(), rel, []string{write(t, proofRows+" ORDER BY i DESC")})
 		if err != nil || n != 1000 {
 			t.Fatalf("the same rows in another order: %d, %v", n, err)
@@ -96,7 +96,7 @@ func TestProofFindsChangedRows(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			path := write(t, c.sql)
 			for _, hash := range []bool{false, true} {
-				p := prover{pool: pool, columns: proofColumns, hash: hash}
+				p := &prover{pool: pool, columns: proofColumns, hash: hash}
 				_, err := p.compare(t.Context(), rel, []string{path})
 				if want := c.plain || hash; errors.Is(err, ErrProof) != want {
 					t.Errorf("with hash %v: %v", hash, err)

@@ -1,0 +1,79 @@
+package compactor_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	"github.com/firnlake/firn/compactor"
+	"github.com/firnlake/firn/compactor/jobs"
+)
+
+// BenchmarkFiveSmallFiles is the time from asking to committed, of the smallest
+// compaction there is, by tier.
+func BenchmarkFiveSmallFiles(b *testing.B) {
+	for tier, props := range map[string]iceberg.Properties{"fuse": nil, "rewrite": {"firn.compact.fuse": "false"}} {
+		b.Run(tier, func(b *testing.B) {
+			h := newHouse(b)
+			h.run(h.service.Run)
+			var sum time.Duration
+			n := 0
+			for b.Loop() {
+				b.StopTimer()
+				tbl := h.create(fmt.Sprint("bronze.", tier, n), props)
+				for i := range 5 {
+					h.append(tbl, "France", i*1000, 500)
+				}
+				b.StartTimer()
+				j := h.job(compactor.KindCompact, tbl)
+				if j.State != jobs.Succeeded || j.Outcome.Tier != tier {
+					b.Fatal(j.Error, j.Outcome.Tier)
+				}
+				sum += j.EndedAt.Sub(j.CreatedAt)
+				n++
+			}
+			b.ReportMetric(float64(sum.Milliseconds())/float64(n), "ms/job")
+		})
+	}
+}
+
+// BenchmarkRewrite prints MB of input per CPU-second of the SQL workers, with
+// and without the multiset hash; unproven is the COPY alone.
+func BenchmarkRewrite(b *testing.B) {
+	for _, hash := range []string{"false", "true"} {
+		b.Run("hash="+hash, func(b *testing.B) {
+			h := newHouse(b)
+			h.run(h.service.Run)
+			var bytes, copying, proving float64
+			n := 0
+			for b.Loop() {
+				b.StopTimer()
+				tbl := h.create(fmt.Sprint("bronze.h", hash, n), iceberg.Properties{"firn.compact.fuse": "false", "firn.compact.row-hash": hash})
+				for i := range 20 {
+					h.commit(tbl, "append", h.files(tbl, randomRows(i*40_000, 40_000))...)
+				}
+				b.StartTimer()
+				j := h.job(compactor.KindCompact, tbl)
+				if j.State != jobs.Succeeded {
+					b.Fatal(j.Error)
+				}
+				var c, p float64
+				if _, err := fmt.Sscanf(j.Outcome.Proof["cpu"], "%f ms to rewrite, %f ms to prove", &c, &p); err != nil {
+					b.Fatal(err)
+				}
+				bytes, copying, proving = bytes+float64(j.Outcome.BytesIn), copying+c, proving+p
+				n++
+			}
+			b.ReportMetric(bytes/1e3/(copying+proving), "MB/CPU-s")
+			b.ReportMetric(bytes/1e3/copying, "MB/CPU-s-unproven")
+		})
+	}
+}
+
+// randomRows do not compress, as real payloads do not.
+func randomRows(from, n int) string {
+	return fmt.Sprintf(`SELECT 'France' AS country, (hash(i) >> 1)::BIGINT AS id, ((hash(i, 1) >> 20) / 1e4)::DECIMAL(18,3) AS amount,
+		TIMESTAMP '2026-01-01' + INTERVAL (hash(i, 2) %% 100000000) SECOND AS "at", (hash(i, 3) / 7.0)::DOUBLE AS score,
+		list_value(md5(i::VARCHAR), md5((i + 1)::VARCHAR)) AS tags FROM range(%d, %d) t(i)`, from, from+n)
+}

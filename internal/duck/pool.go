@@ -72,6 +72,7 @@ func NewPool(cfg PoolConfig) (*Pool, error) {
 	if err := os.MkdirAll(cfg.TempDir, 0o700); err != nil {
 		return nil, fmt.Errorf("query workers: %w", err)
 	}
+	sweep(cfg.TempDir)
 	p := &Pool{
 		cfg: cfg, exe: exe, log: cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler)),
 		slots: make(chan struct{}, cfg.Workers), spawns: make(chan func()),
@@ -230,6 +231,12 @@ func (p *Pool) startWithin(ctx context.Context, cancel func(), req *request, job
 		return nil, err
 	}
 	p.metrics.waited(time.Since(began))
+	return p.begin(ctx, cancel, w, req, job)
+}
+
+// begin hands a request to a worker. The caller holds a slot, which goes back
+// when the job ends.
+func (p *Pool) begin(ctx context.Context, cancel func(), w *worker, req *request, job Job) (*run, error) {
 	r := &run{pool: p, worker: w, returns: !req.Untrusted, began: time.Now(), limit: req.MemoryBytes, cancel: cancel, progress: job.OnProgress, done: make(chan struct{})}
 	p.mu.Lock()
 	if p.closing {

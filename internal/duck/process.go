@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -33,14 +35,16 @@ type worker struct {
 const startTimeout = 30 * time.Second
 
 // spawn starts a worker and waits until it is ready.
-func (p *Pool) spawn(ctx context.Context) (*worker, error) {
+func (p *Pool) spawn(ctx context.Context) (*worker, error) { return p.spawnFrom(ctx, p.exe) }
+
+func (p *Pool) spawnFrom(ctx context.Context, exe string) (*worker, error) {
 	type answer struct {
 		w   *worker
 		err error
 	}
 	started := make(chan answer, 1)
 	select {
-	case p.spawns <- func() { w, err := p.launch(); started <- answer{w, err} }:
+	case p.spawns <- func() { w, err := p.launch(exe); started <- answer{w, err} }:
 	case <-ctx.Done():
 		return nil, stopped(ctx)
 	case <-p.closed:
@@ -74,8 +78,8 @@ func (p *Pool) spawn(ctx context.Context) (*worker, error) {
 }
 
 // launch starts the process. It runs on the pool's own thread.
-func (p *Pool) launch() (*worker, error) {
-	tempDir, err := os.MkdirTemp(p.cfg.TempDir, "worker-")
+func (p *Pool) launch(exe string) (*worker, error) {
+	tempDir, err := os.MkdirTemp(p.cfg.TempDir, fmt.Sprintf("duck-%d-", os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +99,7 @@ func (p *Pool) launch() (*worker, error) {
 		return nil, err
 	}
 	w := &worker{tempDir: tempDir, in: inW, outFile: outR, out: bufio.NewReaderSize(outR, 64<<10), stderr: &tail{}, dead: make(chan struct{})}
-	cmd := exec.Command(p.exe)
+	cmd := exec.Command(exe)
 	// Nothing of this process's environment: it may hold keys.
 	cmd.Env = []string{
 		workerVariable + "=1", "TZ=UTC", "LC_ALL=C.UTF-8", "PATH=/nonexistent", "HOME=" + tempDir, "TMPDIR=" + tempDir,
@@ -127,6 +131,28 @@ func (p *Pool) launch() (*worker, error) {
 		os.RemoveAll(tempDir)
 	})
 	return w, nil
+}
+
+// sweep removes the folders that workers of processes which are gone left.
+func sweep(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // starting the first worker tells
+	}
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Name(), "duck-")
+		if !ok {
+			continue
+		}
+		pid, _, _ := strings.Cut(rest, "-")
+		n, err := strconv.Atoi(pid)
+		if err != nil || n <= 0 {
+			continue
+		}
+		if p, err := os.FindProcess(n); err == nil && errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone) {
+			_ = os.RemoveAll(filepath.Join(dir, e.Name())) // the next start tries again
+		}
+	}
 }
 
 // greet reads a new worker's hello.

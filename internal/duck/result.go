@@ -38,15 +38,12 @@ func newResult(r *run) (_ *Result, err error) {
 	res.refs.Store(1)
 	defer func() {
 		if p := recover(); p != nil {
-			err = r.finish(fmt.Errorf("%w: it answered no Arrow stream: %v", ErrKilled, p))
+			err = r.blame(fmt.Errorf("%w: it answered no Arrow stream: %v", ErrKilled, p))
 		}
 	}()
 	rd, err := ipc.NewReader(r, ipc.WithAllocator(parquet.CappedAllocator(maxHeldBytes)))
 	if err != nil {
-		if reason := r.reason(); reason != nil && reason != io.EOF {
-			return nil, reason
-		}
-		return nil, r.finish(fmt.Errorf("%w: it answered no Arrow stream: %w", ErrKilled, err))
+		return nil, r.blame(fmt.Errorf("%w: it answered no Arrow stream: %w", ErrKilled, err))
 	}
 	res.ipc = rd
 	return res, nil
@@ -78,7 +75,7 @@ func (r *Result) Next() (more bool) {
 	r.rec = nil
 	defer func() {
 		if p := recover(); p != nil {
-			r.err = r.run.finish(fmt.Errorf("%w: its Arrow stream is broken: %v", ErrKilled, p))
+			r.err = r.run.blame(fmt.Errorf("%w: its Arrow stream is broken: %v", ErrKilled, p))
 			more = false
 		}
 	}()
@@ -87,12 +84,7 @@ func (r *Result) Next() (more bool) {
 		return true
 	}
 	if err := r.ipc.Err(); err != nil && err != io.EOF {
-		if reason := r.run.reason(); reason != nil && reason != io.EOF {
-			err = reason
-		} else {
-			err = r.run.finish(fmt.Errorf("%w: its Arrow stream is broken: %w", ErrKilled, err))
-		}
-		r.err = err
+		r.err = r.run.blame(fmt.Errorf("%w: its Arrow stream is broken: %w", ErrKilled, err))
 		return false
 	}
 	// The end of the stream is the end of the job only when the worker's

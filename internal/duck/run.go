@@ -94,6 +94,16 @@ func (r *run) finish(reason error) error {
 	return r.reason()
 }
 
+// blame is finish for an answer that makes no sense, though the worker may have
+// called it complete: it does not stay.
+func (r *run) blame(err error) error {
+	if reason := r.finish(err); reason != io.EOF {
+		return reason
+	}
+	r.worker.kill()
+	return err
+}
+
 // Read implements io.Reader. It ends with io.EOF only after the worker said
 // that the job is done; with a typed error otherwise.
 func (r *run) Read(p []byte) (int, error) {
@@ -156,6 +166,9 @@ func (r *run) broken(err error) error {
 	case <-r.done:
 		return r.reason()
 	default:
+	}
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		r.worker.kill() // it lives, and talks nonsense
 	}
 	return r.finish(r.worker.died(err))
 }

@@ -62,6 +62,11 @@ func compile(ctx context.Context, e Engine, fs map[string]function, m *ModelFile
 		PartitionBy: m.Materialize.PartitionBy, SortBy: m.Materialize.SortBy, Trigger: m.Trigger,
 	}
 	canonicalQuery := canonical(query)
+	// Nothing of a stranger's text reaches the engine before every function and
+	// clause in it was looked at.
+	if k.prove(); len(k.prover.faults) > 0 {
+		return nil, k.prover.faults, nil
+	}
 	if faults, err := k.bind(ctx); err != nil || len(faults) > 0 {
 		return nil, faults, err
 	}
@@ -110,6 +115,18 @@ func emptySource(name string, columns []Column) []string {
 	}
 }
 
+// prove checks every expression of the query to be row-local, or an aggregate of
+// row-local expressions.
+func (k *compiler) prove() {
+	aggregates := k.m.Materialize.Mode == ModeAggregate
+	for _, item := range list(k.query, "select_list") {
+		k.prover.rowLocal(item, aggregates)
+	}
+	k.prover.rowLocal(k.query["group_expressions"], false)
+	k.prover.rowLocal(k.query["where_clause"], false)
+	k.prover.rowLocal(k.query["having"], true)
+}
+
 // bind has the engine check the author's own text against the source: unknown
 // columns and wrong types are found at their place in the file.
 func (k *compiler) bind(ctx context.Context) (Diagnostics, error) {
@@ -124,9 +141,8 @@ func (k *compiler) bind(ctx context.Context) (Diagnostics, error) {
 	return nil, nil
 }
 
-// expand makes the select list explicit: * is spelled out, references name the
-// source or repeat the expression of an earlier alias, and every item is
-// checked to be row-local (or an aggregate of row-local expressions).
+// expand makes the select list explicit: * is spelled out, and references name
+// the source or repeat the expression of an earlier alias.
 func (k *compiler) expand() {
 	aggregates := k.m.Materialize.Mode == ModeAggregate
 	for _, raw := range list(k.query, "select_list") {
@@ -162,11 +178,6 @@ func (k *compiler) expand() {
 		}
 		resolved["alias"] = alias
 		k.add(resolved, isAggregate)
-	}
-	for _, key := range []string{"where_clause", "having"} {
-		if k.query[key] != nil {
-			k.prover.rowLocal(k.query[key], key == "having")
-		}
 	}
 }
 

@@ -141,6 +141,9 @@ func (s *Service) runOnce(ctx context.Context, d *definition, run *Run) error {
 		return err
 	}
 	t.step("commit")
+	if !delta.quiet {
+		s.afterCommit(ctx, run)
+	}
 	return nil
 }
 

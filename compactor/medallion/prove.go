@@ -94,7 +94,7 @@ func (p *prover) rowLocal(expression any, aggregates bool) (aggregated bool) {
 			p.refuse(n, "columns are referred to by name", "write the column's name")
 			return false
 		case "STAR":
-			if !aggregates {
+			if root, ok := expression.(node); !ok || str(root, "class") != "STAR" {
 				p.refuse(n, "* inside an expression", "name the columns")
 			}
 			return false

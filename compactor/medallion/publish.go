@@ -90,6 +90,30 @@ func (s *Service) publish(ctx context.Context, p *publication) error {
 	return nil
 }
 
+// keptRuns bounds the run records in the store.
+const keptRuns = 5000
+
+// afterCommit completes the record of a committed run with what only the commit
+// knew: its snapshot and how long it took. Losing that loses nothing else. Now
+// and then the oldest records go.
+func (s *Service) afterCommit(ctx context.Context, run *Run) {
+	batch := catalog.Batch{}
+	if record, err := json.Marshal(run); err == nil {
+		batch.Then = append(batch.Then, catalog.Op{Key: s.runKey(run.ID), Value: record})
+	}
+	if s.commits.Add(1)%100 == 1 {
+		_, kvs, err := s.cfg.Store.Scan(ctx, catalog.Range{Prefix: s.runKey(""), Limit: keptRuns + 1000, Reverse: true})
+		if err == nil && len(kvs) > keptRuns {
+			for _, kv := range kvs[keptRuns:] {
+				batch.Then = append(batch.Then, catalog.Op{Key: kv.Key, Delete: true})
+			}
+		}
+	}
+	if _, err := s.cfg.Store.Apply(ctx, batch); err != nil {
+		s.cfg.Logger.WarnContext(ctx, "run record not completed", "run", run.ID, "error", err)
+	}
+}
+
 // targetChange is the change of the target: pinned to the head that the run was
 // computed from.
 func (s *Service) targetChange(ctx context.Context, p *publication) (catalog.TableChange, error) {

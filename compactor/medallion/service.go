@@ -31,6 +31,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -70,6 +71,7 @@ type Service struct {
 	committer catalog.Committer
 	functions functions
 	metrics   *metrics
+	commits   atomic.Int64 // runs committed by this process
 
 	mu      sync.Mutex
 	running map[string]*Run          // by run id

@@ -1,6 +1,7 @@
 package writer_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -252,91 +254,80 @@ func TestBucketFailure(t *testing.T) {
 	exactly(t, k.numbers(), "c", 10)
 }
 
-// TestOneBadChannelDoesNotFailOthers fences one channel while its rows wait in
-// a micro-batch with another's.
+// TestOneBadChannelDoesNotFailOthers has three requests in one micro-batch: a
+// good channel's, the same again, and one of a channel that is fenced between
+// the check and the commit.
 func TestOneBadChannelDoesNotFailOthers(t *testing.T) {
 	k := newKit(t, nil)
 	good, bad := k.open("good"), k.open("bad")
 	hold, entered := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	k.store.InjectApply(func(b catalog.Batch) memstore.Fault {
-		if touchesTable(b) {
-			once.Do(func() { close(entered); <-hold })
+	c := &hooked{Catalog: k.catalog, before: func(call int, tx catalog.Transaction) {
+		switch call {
+		case 1:
+			close(entered)
+			<-hold
+		case 2:
+			if len(tx.Channels) != 2 {
+				t.Errorf("the micro-batch advances %d channels, the test needs 2", len(tx.Channels))
+			}
+			k.open("bad")
 		}
-		return memstore.Fault{}
-	})
-	var wg sync.WaitGroup
-	// The first commit is held, so that the next two wait together.
-	wg.Go(func() { k.mustAppend(arrowRows(rows(t, "first", 0, 1))) })
-	<-entered
-	results := make([]error, 2)
-	for i, c := range []struct {
-		name  string
-		epoch uint64
-	}{{"good", good.Epoch}, {"bad", bad.Epoch}} {
-		wg.Go(func() {
-			m := arrowRows(rows(t, c.name, 0, 5))
-			m.Channel, m.Epoch = c.name, c.epoch
-			_, results[i] = k.append(m)
-		})
-	}
-	close(hold)
-	wg.Wait()
-	if results[0] != nil || results[1] != nil {
-		t.Fatal(results)
-	}
-	// Now a fence between prepare and commit.
-	var swapped sync.Once
-	k.store.InjectApply(func(b catalog.Batch) memstore.Fault { return memstore.Fault{} })
-	flaky := &fencing{Catalog: k.catalog, before: func() {
-		swapped.Do(func() { k.open("bad") })
 	}}
-	s, err := writer.New(writer.Config{Catalog: flaky, Bucket: k.bucket})
+	s, err := writer.New(writer.Config{Catalog: c, Bucket: k.bucket, GroupWait: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
-	good, bad = k.open("good"), k.open("bad")
-	for i, c := range []struct {
-		name  string
-		epoch uint64
-	}{{"good", good.Epoch}, {"bad", bad.Epoch}} {
-		wg.Go(func() {
-			m := arrowRows(rows(t, c.name, 5, 5))
-			m.Channel, m.Epoch, m.Offset = c.name, c.epoch, 5
-			_, results[i] = s.Append(context.Background(), connect.NewRequest(m))
-		})
+	send := func(channel string, epoch uint64) error {
+		m := arrowRows(rows(t, cmp.Or(channel, "first"), 0, 5))
+		m.Channel, m.Epoch = channel, epoch
+		_, err := s.Append(context.Background(), connect.NewRequest(m))
+		return err
 	}
+	// The first commit is held, so that the others wait together.
+	results := make([]error, 4)
+	var wg sync.WaitGroup
+	wg.Go(func() { results[0] = send("", 0) })
+	<-entered
+	wg.Go(func() { results[1] = send("good", good.Epoch) })
+	wg.Go(func() { results[2] = send("good", good.Epoch) })
+	wg.Go(func() { results[3] = send("bad", bad.Epoch) })
+	for s.Waiting() < 3 {
+		<-waited(1)
+	}
+	close(hold)
 	wg.Wait()
 	if results[0] != nil {
-		t.Errorf("good channel: %v", results[0])
+		t.Errorf("first: %v", results[0])
 	}
-	if code(results[1]) != connect.CodeFailedPrecondition && results[1] != nil {
-		t.Errorf("fenced channel: %v", results[1])
+	if results[1] != nil {
+		results[1], results[2] = results[2], results[1]
+	}
+	if results[1] != nil || code(results[2]) != connect.CodeAlreadyExists {
+		t.Errorf("good channel: %v; again: %v", results[1], results[2])
+	} else if d := detail[*firnv1.AppendResponse](t, results[2]); d.NextOffset != 5 || d.SnapshotId == 0 {
+		t.Errorf("again: %v", d)
+	}
+	if code(results[3]) != connect.CodeFailedPrecondition {
+		t.Errorf("fenced channel: %v", results[3])
 	}
 	got := k.numbers()
-	exactly(t, got, "good", 10)
-	want := 5
-	if results[1] == nil {
-		want = 10
-	}
-	for i := range 10 {
-		if n := got[fmt.Sprintf("bad/%d", i)]; n > 1 || (i < want) != (n == 1) {
-			t.Errorf("row bad/%d is there %d times", i, n)
-		}
+	exactly(t, got, "first", 5)
+	exactly(t, got, "good", 5)
+	if len(got) != 10 {
+		t.Errorf("%d rows, want 10: %v", len(got), got)
 	}
 }
 
-// fencing runs a hook before the first commit.
-type fencing struct {
+// hooked runs a hook before each commit.
+type hooked struct {
 	*catalog.Catalog
-	before func()
+	calls  atomic.Int64
+	before func(call int, tx catalog.Transaction)
 }
 
-func (f *fencing) Commit(ctx context.Context, tx catalog.Transaction) (catalog.Committed, error) {
-	if len(tx.Channels) > 0 {
-		f.before()
-	}
-	return f.Catalog.Commit(ctx, tx)
+func (h *hooked) Commit(ctx context.Context, tx catalog.Transaction) (catalog.Committed, error) {
+	h.before(int(h.calls.Add(1)), tx)
+	return h.Catalog.Commit(ctx, tx)
 }
 
 func TestRowErrors(t *testing.T) {

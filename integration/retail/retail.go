@@ -15,7 +15,6 @@ import (
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	_ "github.com/duckdb/duckdb-go/v2" // the engine that verifies
@@ -121,8 +120,16 @@ SELECT what, CAST(r AS VARCHAR) FROM (
 	return out, rows.Err()
 }
 
+// Rows are record batches, each valid until the next.
+type Rows interface {
+	Schema() *arrow.Schema
+	Next() bool
+	Batch() arrow.RecordBatch
+	Err() error
+}
+
 // Compare is CompareFile for rows that arrive as Arrow.
-func (v *Verifier) Compare(ctx context.Context, table string, r array.RecordReader) ([]string, error) {
+func (v *Verifier) Compare(ctx context.Context, table string, r Rows) ([]string, error) {
 	path := filepath.Join(v.dir, table+".parquet")
 	if err := writeParquet(path, r); err != nil {
 		return nil, fmt.Errorf("keep the rows of %s: %w", table, err)
@@ -130,7 +137,7 @@ func (v *Verifier) Compare(ctx context.Context, table string, r array.RecordRead
 	return v.CompareFile(ctx, table, path)
 }
 
-func writeParquet(path string, r array.RecordReader) error {
+func writeParquet(path string, r Rows) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -145,7 +152,7 @@ func writeParquet(path string, r array.RecordReader) error {
 		return err
 	}
 	for r.Next() {
-		if err := w.WriteBuffered(r.RecordBatch()); err != nil {
+		if err := w.WriteBuffered(r.Batch()); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/firnlake/firn/catalog"
@@ -57,7 +58,7 @@ func classify(err error) error {
 		return nil
 	case errors.Is(err, catalog.ErrStoreFailed):
 		return jobs.Fatal(err)
-	case errors.Is(err, rewrite.ErrProof), errors.Is(err, rewrite.ErrBreaker), errors.Is(err, catalog.ErrNotFound), errors.Is(err, catalog.ErrInvalid):
+	case errors.Is(err, rewrite.ErrProof), errors.Is(err, rewrite.ErrTypes), errors.Is(err, rewrite.ErrBreaker), errors.Is(err, catalog.ErrNotFound), errors.Is(err, catalog.ErrInvalid):
 		return jobs.Permanent(err)
 	}
 	return err
@@ -169,6 +170,13 @@ func (s *Service) planCompaction(ctx context.Context, id uuid.UUID, full bool) (
 		return planned{}, fmt.Errorf("plan compaction of %s: %w", t.Ident, err)
 	}
 	c := plan.Groups(rewrite.Files(t.Metadata, sc), policy, plan.Scope{Full: full, QuietFor: s.quietFor(id)})
+	if err := rewrite.Rewritable(sc.Schema); err != nil && sc.Schema != nil {
+		before := len(c.Groups)
+		c.Groups = slices.DeleteFunc(c.Groups, func(g plan.Group) bool { return g.Tier == plan.Rewrite })
+		if len(c.Groups) < before {
+			c.WhyNot = err.Error()
+		}
+	}
 	return planned{Compaction: c, table: t, scan: sc, policy: policy, complete: !c.Truncated}, nil
 }
 

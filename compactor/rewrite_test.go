@@ -105,3 +105,29 @@ func TestRewriteAfterSchemaEvolution(t *testing.T) {
 	require.Equal(t, "new", before[60]["note"])
 	require.NotNil(t, before[1]["total"])
 }
+
+// A type that DuckDB would change is never rewritten: the files are fused or
+// left alone, with the reason.
+func TestTypesThatARewriteWouldChangeAreLeftAlone(t *testing.T) {
+	h := newHouse(t)
+	h.run(h.service.Run)
+	require.NoError(t, h.catalog.EnsureNamespace(t.Context(), catalog.Namespace{"a"}))
+	tbl, err := h.catalog.CreateTable(t.Context(), catalog.NewTable{
+		Ident:      catalog.Ident{Namespace: catalog.Namespace{"a"}, Name: "fixed"},
+		Schema:     iceberg.NewSchema(0, iceberg.NestedField{ID: 1, Name: "f", Type: iceberg.FixedTypeOf(4)}),
+		Properties: iceberg.Properties{"firn.write.merge-ready": "true", "firn.compact.fuse": "false"},
+	})
+	require.NoError(t, err)
+	for i := range 5 {
+		h.commit(tbl, "append", h.files(tbl, fmt.Sprintf("SELECT 'abc%d'::BLOB AS f", i))...)
+	}
+	before := h.rows(tbl, 0)
+	j := h.job(compactor.KindCompact, tbl)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.Zero(t, j.Outcome.FilesIn)
+	require.Contains(t, j.Outcome.Proof["why_not_more"], "fixed")
+	h.property(tbl, "firn.compact.fuse", "true")
+	j = h.job(compactor.KindCompact, tbl)
+	require.Equal(t, "fuse", j.Outcome.Tier, j.Error)
+	require.Equal(t, before, h.rows(tbl, 0))
+}

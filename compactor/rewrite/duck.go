@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -204,11 +205,21 @@ func withLineage(s *iceberg.Schema) *iceberg.Schema {
 	return iceberg.NewSchema(s.ID, fields...)
 }
 
+// ErrTypes: the table has a column that a rewrite cannot carry faithfully. Its
+// files can still be fused.
+var ErrTypes = errors.New("files with this column cannot be rewritten")
+
+// Rewritable says whether the columns of a table survive a rewrite.
+func Rewritable(s *iceberg.Schema) error {
+	_, err := columnsOf(s, false)
+	return err
+}
+
 // carried refuses types that DuckDB would write as another Parquet type.
 func carried(t iceberg.Type) error {
 	switch t := t.(type) {
 	case iceberg.FixedType:
-		return fmt.Errorf("type %s cannot be rewritten yet: DuckDB writes it as binary", t)
+		return fmt.Errorf("%w: DuckDB writes type %s as binary", ErrTypes, t)
 	case *iceberg.StructType:
 		for _, f := range t.FieldList {
 			if err := carried(f.Type); err != nil {

@@ -184,20 +184,18 @@ func (m matcher) VisitIn(t iceberg.BoundTerm, set iceberg.Set[iceberg.Literal]) 
 	}
 	return false
 }
-func (m matcher) VisitNotIn(t iceberg.BoundTerm, _ iceberg.Set[iceberg.Literal]) bool {
-	return !m.span(t).onlyNulls
-}
-func (m matcher) VisitIsNan(t iceberg.BoundTerm) bool   { return !m.span(t).onlyNulls }
-func (m matcher) VisitNotNan(iceberg.BoundTerm) bool    { return true }
-func (m matcher) VisitIsNull(t iceberg.BoundTerm) bool  { return !m.span(t).noNulls }
-func (m matcher) VisitNotNull(t iceberg.BoundTerm) bool { return !m.span(t).onlyNulls }
+
+// In Iceberg NULL differs from every value, so != and NOT IN hold of it.
+func (m matcher) VisitNotIn(iceberg.BoundTerm, iceberg.Set[iceberg.Literal]) bool { return true }
+func (m matcher) VisitIsNan(t iceberg.BoundTerm) bool                             { return !m.span(t).onlyNulls }
+func (m matcher) VisitNotNan(iceberg.BoundTerm) bool                              { return true }
+func (m matcher) VisitIsNull(t iceberg.BoundTerm) bool                            { return !m.span(t).noNulls }
+func (m matcher) VisitNotNull(t iceberg.BoundTerm) bool                           { return !m.span(t).onlyNulls }
 
 func (m matcher) VisitEqual(t iceberg.BoundTerm, lit iceberg.Literal) bool {
 	return m.VisitLessEqual(t, lit) && m.VisitGreaterEqual(t, lit)
 }
-func (m matcher) VisitNotEqual(t iceberg.BoundTerm, _ iceberg.Literal) bool {
-	return !m.span(t).onlyNulls
-}
+func (m matcher) VisitNotEqual(iceberg.BoundTerm, iceberg.Literal) bool { return true }
 
 func (m matcher) VisitGreaterEqual(t iceberg.BoundTerm, lit iceberg.Literal) bool {
 	return m.bound(t, func(s span) (iceberg.Literal, func(int) bool) {

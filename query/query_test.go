@@ -69,7 +69,7 @@ func (c *tables) ListNamespaces(context.Context, catalog.Namespace) ([]catalog.N
 
 // env is the service over Connect, with three tables.
 type env struct {
-	t       *testing.T
+	t       testing.TB
 	tables  *tables
 	service *query.Service
 	client  firnv1connect.QueryServiceClient
@@ -95,7 +95,7 @@ func saleRows(from, to int, country, day string) string {
 	return "[" + strings.Join(rows, ",") + "]"
 }
 
-func newEnv(t *testing.T, change func(*query.Config)) *env {
+func newEnv(t testing.TB, change func(*query.Config)) *env {
 	spec := iceberg.NewPartitionSpecID(0, iceberg.PartitionField{SourceIDs: []int{2}, FieldID: 1000, Name: "country", Transform: iceberg.IdentityTransform{}},
 		iceberg.PartitionField{SourceIDs: []int{3}, FieldID: 1001, Name: "month", Transform: iceberg.MonthTransform{}})
 	lines := laketest.New(t, sales(), &spec, iceberg.Properties{table.WriteDeleteModeKey: table.WriteModeMergeOnRead})

@@ -129,8 +129,10 @@ func (s *Service) checkSourceLive(ctx context.Context, p *publication) error {
 		return err
 	}
 	defer rel.Release()
-	row, err := s.one(ctx, duck.Job{Setup: rel.Setup, Read: rel.Paths,
-		SQL: fmt.Sprintf("SELECT count(*) FILTER (_change = 'after') AS came, count(*) FILTER (_change = 'before') AS went FROM %s", rel.SQL)})
+	row, err := s.one(ctx, duck.Job{
+		Setup: rel.Setup, Read: rel.Paths,
+		SQL: fmt.Sprintf("SELECT count(*) FILTER (_change = 'after') AS came, count(*) FILTER (_change = 'before') AS went FROM %s", rel.SQL),
+	})
 	if err != nil {
 		return fmt.Errorf("count the changes of %s: %w", p.definition.Model.Source, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -159,9 +160,7 @@ type tableOf struct {
 func (d *definition) tables() []tableOf {
 	if d.Source != nil {
 		props := iceberg.Properties{parquet.PropertyMergeReady: "true"}
-		for k, v := range d.Source.Properties {
-			props[k] = v
-		}
+		maps.Copy(props, d.Source.Properties)
 		return []tableOf{{d.Source.Name, d.Source.Columns, d.Source.PartitionBy, d.Source.SortBy, props}}
 	}
 	m := d.Model

@@ -170,7 +170,7 @@ func rewriteScoped(v any, bound []string, f func(ref node) (node, error)) (any, 
 				if str(n, "class") == "COLUMN_REF" {
 					if names := list(n, "column_names"); len(names) == 1 {
 						s, _ := names[0].(string)
-						bound = append(bound[:len(bound):len(bound)], s)
+						bound = append(slices.Clip(bound), s)
 					}
 				}
 				return true

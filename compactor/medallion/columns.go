@@ -152,22 +152,6 @@ func schemaOf(columns []Column) (*iceberg.Schema, error) {
 	return iceberg.NewSchema(0, fields...), nil
 }
 
-// columnsOf reads a table's schema back; nested columns are refused.
-func columnsOf(schema *iceberg.Schema) ([]Column, error) {
-	var out []Column
-	for _, f := range schema.Fields() {
-		name := f.Type.String()
-		if d, ok := f.Type.(iceberg.DecimalType); ok {
-			name = fmt.Sprintf("decimal(%d,%d)", d.Precision(), d.Scale())
-		}
-		if _, err := icebergType(name); err != nil {
-			return nil, fmt.Errorf("column %s: %w", f.Name, err)
-		}
-		out = append(out, Column{Name: f.Name, Type: name, Required: f.Required})
-	}
-	return out, nil
-}
-
 // layout is how a table lies on disk.
 type layout struct {
 	schema *iceberg.Schema

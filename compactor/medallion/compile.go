@@ -12,13 +12,11 @@ import (
 
 // upstream is what a model needs to know of the table it reads.
 type upstream struct {
-	name       string
-	mode       string
-	columns    []Column
-	lane       string
-	rowID      string
-	compiled   *Compiled
-	downstream bool
+	name    string
+	mode    string
+	columns []Column
+	lane    string
+	rowID   string
 }
 
 // compiler turns one parsed model into its runnable form.

@@ -12,9 +12,7 @@ import (
 // render writes the model's expressions as SQL over s, and the rules over r.
 func (k *compiler) render(ctx context.Context) (Diagnostics, error) {
 	expressions := make([]node, 0, len(k.items)+2)
-	for _, item := range k.items {
-		expressions = append(expressions, item)
-	}
+	expressions = append(expressions, k.items...)
 	for _, key := range []string{"where_clause", "having"} {
 		clause, ok := k.query[key].(node)
 		if !ok {

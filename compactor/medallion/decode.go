@@ -159,8 +159,7 @@ func yamlKeys(t reflect.Type) []string {
 			return
 		}
 		seen[t] = true
-		for i := range t.NumField() {
-			f := t.Field(i)
+		for f := range t.Fields() {
 			if tag := f.Tag.Get("yaml"); tag != "" {
 				keys = append(keys, tag)
 				walk(f.Type)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/apache/iceberg-go/table"
@@ -129,12 +130,12 @@ func (s *Service) cut(meta table.Metadata, from int64) (to, sequence int64, more
 		snapshot = parent
 	}
 	var rows int64
-	for i := len(chain) - 1; i >= 0; i-- {
-		rows += chain[i].rows
+	for i, c := range slices.Backward(chain) {
+		rows += c.rows
 		if i < len(chain)-1 && rows > s.cfg.BatchRows {
 			return to, sequence, true
 		}
-		to, sequence = chain[i].id, chain[i].sequence
+		to, sequence = c.id, c.sequence
 	}
 	return to, sequence, false
 }

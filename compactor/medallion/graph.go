@@ -162,7 +162,7 @@ func (s *Service) compileProject(ctx context.Context, p *Project) ([]*definition
 				faults = append(faults, bad...)
 				continue
 			}
-			known[w.m.Name] = upstream{name: c.Name, mode: c.Mode, columns: c.Columns, compiled: c}
+			known[w.m.Name] = upstream{name: c.Name, mode: c.Mode, columns: c.Columns}
 			out = append(out, &definition{Format: 1, Layer: c.Layer, Model: c})
 		}
 		if len(blocked) == len(waiting) {

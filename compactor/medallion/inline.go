@@ -124,8 +124,10 @@ func (s *Service) runTest(ctx context.Context, c *Compiled, test Test) (string, 
 			copyTo(g.quarantineSQL(), g.path(fileQuarantine)))
 	}
 	if len(test.Quarantined) > 0 && c.Mode != ModeAggregate {
-		rows, err := s.cfg.Pool.Exec(ctx, duck.Job{Setup: setup, WriteDir: dir, Timeout: time.Minute,
-			SQL: fmt.Sprintf("SELECT DISTINCT unnest(_reasons) AS reason FROM %s ORDER BY 1", readFile(g.path(fileQuarantine)))})
+		rows, err := s.cfg.Pool.Exec(ctx, duck.Job{
+			Setup: setup, WriteDir: dir, Timeout: time.Minute,
+			SQL: fmt.Sprintf("SELECT DISTINCT unnest(_reasons) AS reason FROM %s ORDER BY 1", readFile(g.path(fileQuarantine))),
+		})
 		if err != nil {
 			return "", err
 		}

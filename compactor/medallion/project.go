@@ -113,23 +113,23 @@ func (p *Project) readSource(f File) Diagnostics {
 
 func (p *Project) readModel(f File) Diagnostics {
 	text := strings.ReplaceAll(f.Text, "\r\n", "\n")
-	start := strings.Index(text, headOpen)
-	if start < 0 || strings.TrimSpace(text[:start]) != "" {
+	before, after, ok := strings.Cut(text, headOpen)
+	if !ok || strings.TrimSpace(before) != "" {
 		return Diagnostics{{Path: f.Path, Line: 1, Column: 1, Message: "no head", Help: "begin the file with " + headOpen + " and end the head with " + headClose}}
 	}
-	body := text[start+len(headOpen):]
-	end := strings.Index(body, headClose)
-	if end < 0 {
+	body := after
+	before0, after0, ok0 := strings.Cut(body, headClose)
+	if !ok0 {
 		return Diagnostics{{Path: f.Path, Line: 1, Column: 1, Message: "the head has no end", Help: "end it with " + headClose}}
 	}
 	m := &ModelFile{File: f}
-	headLine := 1 + strings.Count(text[:start], "\n")
-	doc, faults := decode(f.Path, body[:end], headLine, &m.Head)
+	headLine := 1 + strings.Count(before, "\n")
+	doc, faults := decode(f.Path, before0, headLine, &m.Head)
 	if len(faults) > 0 {
 		return faults
 	}
 	m.doc = doc
-	rest := body[end+len(headClose):]
+	rest := after0
 	trimmed := strings.TrimLeft(rest, " \t\n")
 	offset := len(text) - len(trimmed)
 	m.sqlLine = 1 + strings.Count(text[:offset], "\n")

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -241,14 +240,4 @@ func (s *Service) Models(ctx context.Context) ([]string, error) {
 		}
 	}
 	return slices.Clip(out), nil
-}
-
-// sideOf tells whether a table is a side table, and of which model.
-func sideOf(name string) (model string, ok bool) {
-	for _, side := range []string{sideQuarantine, sideChanges, sideTombstones} {
-		if m, found := strings.CutSuffix(name, side); found {
-			return m, true
-		}
-	}
-	return "", false
 }

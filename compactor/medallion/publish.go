@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -125,7 +126,7 @@ func (s *Service) targetChange(ctx context.Context, p *publication) (catalog.Tab
 	change := &catalog.SnapshotChange{
 		Operation: table.OpAppend, Pin: true,
 		Added:   append(entries(st.added), entries(st.deletes)...),
-		Removed: append(st.removed[:len(st.removed):len(st.removed)], gone...),
+		Removed: append(slices.Clip(st.removed), gone...),
 		Summary: map[string]string{
 			summaryModel: m.Name, summaryRun: run.ID, summaryHash: m.Hashes.Definition, summarySource: m.Source,
 			summaryWatermark: strconv.FormatInt(p.delta.to, 10), summarySequence: strconv.FormatInt(p.delta.toSequence, 10),

@@ -68,8 +68,10 @@ func (s *Service) Quarantine(ctx context.Context, q QuarantineQuery) ([]Quaranti
 		return nil, nil, 0, nil
 	}
 	all := "(" + strings.Join(parts, " UNION ALL ") + ")"
-	counts, err := s.cfg.Pool.Exec(ctx, duck.Job{Setup: setup, Read: read, Timeout: time.Minute,
-		SQL: "SELECT model, reason, count(*) AS n FROM (SELECT model, unnest(_reasons) AS reason FROM " + all + ") GROUP BY ALL ORDER BY n DESC, model, reason"})
+	counts, err := s.cfg.Pool.Exec(ctx, duck.Job{
+		Setup: setup, Read: read, Timeout: time.Minute,
+		SQL: "SELECT model, reason, count(*) AS n FROM (SELECT model, unnest(_reasons) AS reason FROM " + all + ") GROUP BY ALL ORDER BY n DESC, model, reason",
+	})
 	if err != nil {
 		return nil, nil, 0, fmt.Errorf("count quarantined rows: %w", err)
 	}
@@ -78,8 +80,10 @@ func (s *Service) Quarantine(ctx context.Context, q QuarantineQuery) ([]Quaranti
 		where = fmt.Sprintf(" WHERE list_contains(_reasons, %s)", quote(q.Rule))
 	}
 	limit := min(cmp.Or(max(q.Limit, 0), 100), 1000)
-	rows, err := s.cfg.Pool.Exec(ctx, duck.Job{Setup: setup, Read: read, Timeout: time.Minute,
-		SQL: fmt.Sprintf("SELECT *, count(*) OVER () AS total FROM %s%s ORDER BY _quarantined_at DESC, _source_row_id LIMIT %d OFFSET %d", all, where, limit, max(q.Offset, 0))})
+	rows, err := s.cfg.Pool.Exec(ctx, duck.Job{
+		Setup: setup, Read: read, Timeout: time.Minute,
+		SQL: fmt.Sprintf("SELECT *, count(*) OVER () AS total FROM %s%s ORDER BY _quarantined_at DESC, _source_row_id LIMIT %d OFFSET %d", all, where, limit, max(q.Offset, 0)),
+	})
 	if err != nil {
 		return nil, nil, 0, fmt.Errorf("list quarantined rows: %w", err)
 	}

@@ -139,15 +139,15 @@ func compareKeys(t *testing.T, at string, s schema, of reflect.Type) {
 		return
 	}
 	var keys []string
-	for i := range of.NumField() {
-		key := of.Field(i).Tag.Get("yaml")
+	for field := range of.Fields() {
+		key := field.Tag.Get("yaml")
 		if slices.Contains(refused, key) {
 			continue
 		}
 		keys = append(keys, key)
 		p, ok := properties[key].(schema)
 		require.True(t, ok, "%s: the schema lacks %s", at, key)
-		compareKeys(t, at+"."+key, p, of.Field(i).Type)
+		compareKeys(t, at+"."+key, p, field.Type)
 	}
 	for key := range properties {
 		require.Contains(t, keys, key, at)

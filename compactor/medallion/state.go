@@ -22,6 +22,7 @@ import (
 func (s *Service) modelKey(name string) string {
 	return "model/" + s.cfg.Catalog.Warehouse() + "/" + name
 }
+
 func (s *Service) watermarkKey(model string) string {
 	return "wm/" + s.cfg.Catalog.Warehouse() + "/" + model
 }

@@ -108,7 +108,7 @@ SELECT what, CAST(r AS VARCHAR) FROM (
 	if err != nil {
 		return nil, fmt.Errorf("compare %s: %w", table, err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var out []string
 	for rows.Next() {
 		var what, row string

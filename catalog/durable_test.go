@@ -25,6 +25,7 @@ func TestOnBolt(t *testing.T) {
 	k := newKit(t, store, nil)
 	tbl := k.table("db.t", iceberg.Properties{catalog.PropertyMaxSnapshots: "20"})
 	ctx, cancel := context.WithCancel(k.ctx())
+	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- k.Run(ctx) }()
 
@@ -100,7 +101,7 @@ func TestRunEndsAllItStarted(t *testing.T) {
 	cancel()
 	require.NoError(t, <-ended)
 	<-watched // a watcher ends with the catalog
-	goleak.VerifyNone(t, before, goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"),
+	goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).workerFunc"))
 	require.NoError(t, store.Close())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -132,9 +133,11 @@ func TestIdempotencyKeys(t *testing.T) {
 }
 
 func TestRecordsExpire(t *testing.T) {
-	now := time.Now()
+	var ahead atomic.Int64
 	store := memstore.New()
-	k := newKit(t, store, func(c *catalog.Config) { c.Now = func() time.Time { return now } })
+	k := newKit(t, store, func(c *catalog.Config) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
 	tbl := k.table("db.t", nil)
 	k.append(tbl, k.file(tbl, "1", "c", 1))
 	require.NoError(t, catalog.TickOnce(k.Catalog, k.ctx()))
@@ -148,7 +151,7 @@ func TestRecordsExpire(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, intents, 1)
 	require.Contains(t, k.load(tbl).MetadataLocation, "-"+intents[0].FilePrefix, "files in flight can be told by their names")
-	now = now.Add(25 * time.Hour)
+	ahead.Store(int64(25 * time.Hour))
 	intents, err = k.Intents(k.ctx())
 	require.NoError(t, err)
 	require.Empty(t, intents)

@@ -40,6 +40,8 @@ type Tables interface {
 	ListNamespaces(ctx context.Context, parent catalog.Namespace) ([]catalog.Namespace, error)
 }
 
+var _ Tables = (*catalog.Catalog)(nil)
+
 // Config of a Service.
 type Config struct {
 	Catalog Tables       // required

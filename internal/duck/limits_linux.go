@@ -20,7 +20,7 @@ func limitMemory(req *request) error {
 	if err != nil {
 		return fmt.Errorf("read own memory: %w", err)
 	}
-	limit := uint64(have + req.MemoryBytes + int64(req.Threads)*(8<<20) + 96<<20)
+	limit := uint64(have + req.MemoryBytes + int64(req.Threads)*(8<<20) + workerOverhead)
 	lim := unix.Rlimit{Cur: limit, Max: unix.RLIM_INFINITY}
 	var old unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_DATA, &old); err == nil {

@@ -34,10 +34,6 @@ type run struct {
 	trailed bool
 }
 
-// A worker may pass its job's memory by the memory that the process itself
-// needs: Go's runtime, DuckDB's code and stacks.
-const workerOverhead = 96 << 20
-
 // watch kills the worker at the deadline, when the caller goes away and when
 // it takes too much memory.
 func (r *run) watch(ctx context.Context) {

@@ -50,6 +50,7 @@ func work(in io.Reader, out *frameWriter) int {
 	if out.writeJSON(frameHello, h) != nil || err != nil {
 		return 1
 	}
+	debug.FreeOSMemory() // what package initialisation left
 	for {
 		req, err := readRequest(in)
 		if errors.Is(err, io.EOF) {

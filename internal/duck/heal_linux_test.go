@@ -191,3 +191,27 @@ func TestDeadlineWhileWaiting(t *testing.T) {
 	_, err = p.Exec(ctx, Job{SQL: "SELECT 1"})
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// The kernel refuses what DuckDB's own locks, which come after the set-up,
+// would not yet.
+func TestLandlock(t *testing.T) {
+	p := newTestPool(t, 1)
+	if p.Sandbox().LandlockABI == 0 {
+		t.Skip("this kernel has no Landlock")
+	}
+	dir := t.TempDir()
+	mine, other := filepath.Join(dir, "mine"), filepath.Join(dir, "other")
+	for _, f := range []string{mine, other} {
+		require.NoError(t, os.WriteFile(f, []byte("x"), 0o600))
+	}
+	read := func(path string) error {
+		_, err := p.Exec(t.Context(), Job{Setup: []string{"CREATE TABLE x AS FROM read_text(" + Quote(path) + ")"}, SQL: "FROM x", Read: []string{mine}})
+		return err
+	}
+	require.NoError(t, read(mine))
+	require.Error(t, read(other))
+	require.NoError(t, read(mine), "the next job on the same worker has rights of its own")
+	_, err := p.Exec(t.Context(), Job{Setup: []string{"COPY (SELECT 1) TO " + Quote(filepath.Join(dir, "out.csv"))}, SQL: "SELECT 1"})
+	require.Error(t, err)
+	require.NoFileExists(t, filepath.Join(dir, "out.csv"))
+}

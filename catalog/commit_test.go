@@ -106,6 +106,7 @@ func TestConcurrentAppendsAreAllThereOnce(t *testing.T) {
 	require.Equal(t, want, k.check(tbl))
 	snapshots := len(k.load(tbl).Metadata.Snapshots())
 	require.Less(t, snapshots, writers*each, "appends share snapshots")
+	k.Close() // waits for the committers
 	require.Zero(t, k.Queues(), "committers end when nothing waits")
 	t.Logf("%d commits in %d snapshots", writers*each, snapshots)
 }

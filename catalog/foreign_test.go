@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -245,4 +246,59 @@ func TestEncodeMetadataIsWhatIcebergGoReads(t *testing.T) {
 			require.False(t, strings.Contains(string(cur.JSON), "null,"))
 		}
 	}
+}
+
+// TestForeignManifestsAreRead: a manifest in the right place that names a file
+// of another table, or of another bucket, is refused.
+func TestForeignManifestsAreRead(t *testing.T) {
+	k := newKit(t, memstore.New(), nil)
+	tbl, other := k.table("db.t", nil), k.table("db.other", nil)
+	for name, c := range map[string]struct {
+		path string
+		want error
+	}{
+		"own":          {k.DataPath(tbl) + "/x.parquet", nil},
+		"other table":  {k.DataPath(other) + "/x.parquet", catalog.ErrInvalid},
+		"sibling":      {tbl.Location() + "-evil/x.parquet", catalog.ErrInvalid},
+		"other bucket": {"s3://elsewhere/x.parquet", catalog.ErrInvalid},
+		"dots":         {k.DataPath(tbl) + "/../../" + other.ID.String() + "/data/x.parquet", catalog.ErrInvalid},
+		"local file":   {"/etc/passwd", catalog.ErrInvalid},
+	} {
+		b, err := iceberg.NewDataFileBuilder(tbl.Metadata.PartitionSpec(), iceberg.EntryContentData, c.path, iceberg.ParquetFile,
+			map[int]any{1000: "c"}, nil, nil, 1, 1)
+		require.NoError(t, err)
+		_, err = k.Commit(k.ctx(), catalog.Transaction{Tables: []catalog.TableChange{{Table: tbl.ID, Updates: k.foreignAppend(tbl, b.Build())}}})
+		if c.want == nil {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorIs(t, err, c.want, name)
+	}
+	require.Len(t, k.check(tbl), 1)
+}
+
+// foreignAppend writes manifest and list as an engine does, and returns its updates.
+func (k *kit) foreignAppend(tbl *catalog.Table, f iceberg.DataFile) []table.Update {
+	k.t.Helper()
+	cur := k.load(tbl)
+	io := k.bucket.FileIO()
+	id := int64(len(cur.Metadata.Snapshots()) + 1000)
+	var buf bytes.Buffer
+	m, err := iceberg.WriteManifest(tbl.Location()+"/metadata/"+newID()+".avro", &buf, 2, cur.Metadata.PartitionSpec(), cur.Metadata.CurrentSchema(), id,
+		[]iceberg.ManifestEntry{iceberg.NewManifestEntry(iceberg.EntryStatusADDED, &id, nil, nil, f)})
+	require.NoError(k.t, err)
+	require.NoError(k.t, io.WriteFile(m.FilePath(), buf.Bytes()))
+	manifests := []iceberg.ManifestFile{m}
+	s := table.Snapshot{SnapshotID: id, SequenceNumber: cur.Metadata.LastSequenceNumber() + 1, TimestampMs: time.Now().UnixMilli(),
+		ManifestList: tbl.Location() + "/metadata/" + newID() + ".avro", Summary: &table.Summary{Operation: table.OpAppend, Properties: iceberg.Properties{"total-data-files": "1"}}}
+	if head := cur.CurrentSnapshot(); head != nil {
+		s.ParentSnapshotID = &head.SnapshotID
+		old, err := head.Manifests(io)
+		require.NoError(k.t, err)
+		manifests = append(manifests, old...)
+	}
+	buf.Reset()
+	require.NoError(k.t, iceberg.WriteManifestList(2, &buf, id, s.ParentSnapshotID, &s.SequenceNumber, 0, manifests))
+	require.NoError(k.t, io.WriteFile(s.ManifestList, buf.Bytes()))
+	return []table.Update{table.NewAddSnapshotUpdate(&s), table.NewSetSnapshotRefUpdate("main", id, table.BranchRef, 0, 0, 0)}
 }

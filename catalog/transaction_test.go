@@ -223,6 +223,7 @@ func TestTransactionsInBothOrders(t *testing.T) {
 	require.NoError(t, g.Wait())
 	require.Len(t, k.check(a), 6*n)
 	require.Len(t, k.check(b), 4*n)
+	k.Close()
 	require.Zero(t, k.Queues())
 }
 

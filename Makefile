@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 # --- versions of what is installed under .tools/ ------------------------------
 GOLANGCI_VERSION := v2.15.0
-MINIO_VERSION    := latest
+MINIO_VERSION    := v0.0.0-20260212201848-7aac2a2c5b7c
 BUF_VERSION      := 1.75.0
 PROTOC_ES_VERSION := 2.13.0
 

@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { ArrowResult } from "~/arrow/result";
 import { type QueryHeader, QueryService, type QueryStats, type SnapshotPinSchema } from "~/gen/firn/v1/query_pb";
-import { transport } from "./transport";
+import { transport } from "~/api/transport";
 
 export type QueryInput = { sql: string; pins?: MessageInitShape<typeof SnapshotPinSchema>[]; maxRows?: bigint };
 

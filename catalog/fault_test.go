@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/apache/iceberg-go/table"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -21,11 +22,12 @@ var errPlanned = errors.New("planned fault")
 // faultyFiles fails puts of keys that match, before or after they happen.
 type faultyFiles struct {
 	catalog.Files
-	mu      sync.Mutex
-	match   func(key string) bool
-	after   bool
-	onSync  error
-	matched int
+	mu         sync.Mutex
+	match      func(key string) bool
+	after      bool
+	onSync     error
+	beforeSync func()
+	matched    int
 }
 
 func (f *faultyFiles) PutBytes(ctx context.Context, key string, data []byte, o objstore.PutOptions) error {
@@ -48,6 +50,9 @@ func (f *faultyFiles) PutBytes(ctx context.Context, key string, data []byte, o o
 func (f *faultyFiles) Sync(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.beforeSync != nil {
+		f.beforeSync()
+	}
 	if f.onSync != nil {
 		return f.onSync
 	}
@@ -242,4 +247,67 @@ func TestCallerWhoGivesUp(t *testing.T) {
 	done, err := k.Commit(k.ctx(), tx)
 	require.NoError(t, err, "what happened is answered even then")
 	require.True(t, done.Duplicate)
+}
+
+// TestSameTransactionTwiceAtOnce: both callers wait in one queue; one commits, the
+// other hears its answer.
+func TestSameTransactionTwiceAtOnce(t *testing.T) {
+	k := newKit(t, memstore.New(), nil)
+	tbl := k.table("db.t", nil)
+	tx := appendOf(tbl, k.file(tbl, "1.parquet", "c", 1))
+	tx.ID = newID()
+	release := k.Hold(tbl)
+	answers := make(chan catalog.Committed, 2)
+	var g errgroup.Group
+	for range 2 {
+		g.Go(func() error { done, err := k.Commit(k.ctx(), tx); answers <- done; return err })
+	}
+	k.waitPending(2)
+	release()
+	require.NoError(t, g.Wait())
+	a, b := <-answers, <-answers
+	require.NotEqual(t, a.Duplicate, b.Duplicate)
+	require.Equal(t, a.Revision, b.Revision)
+	require.Equal(t, a.Tables[0].SnapshotID, b.Tables[0].SnapshotID)
+	require.Len(t, k.load(tbl).Metadata.Snapshots(), 1)
+}
+
+// TestRecordThatMovesBeforeTheSwap: a watermark that another process changes after it
+// was read and before the Apply is a conflict, not an overwrite.
+func TestRecordThatMovesBeforeTheSwap(t *testing.T) {
+	store := memstore.New()
+	k := newKit(t, store, nil)
+	tbl := k.table("db.t", nil)
+	f := &faultyFiles{}
+	k.WrapFiles(func(in catalog.Files) catalog.Files { f.Files = in; return f })
+	moved := false
+	f.beforeSync = func() {
+		if !moved {
+			moved = true
+			_, err := store.Apply(k.ctx(), catalog.Batch{Then: []catalog.Op{{Key: "wm/x", Value: []byte("theirs")}}})
+			require.NoError(t, err)
+		}
+	}
+	zero := catalog.Version(0)
+	tx := appendOf(tbl, k.file(tbl, "1.parquet", "c", 1))
+	tx.Records = []catalog.Record{{Key: "wm/x", Expect: &zero, Value: []byte("ours")}}
+	_, err := k.Commit(k.ctx(), tx)
+	require.ErrorIs(t, err, catalog.ErrCommitConflict)
+	kv, err := store.Get(k.ctx(), "wm/x")
+	require.NoError(t, err)
+	require.Equal(t, "theirs", string(kv.Value))
+	require.Empty(t, k.check(tbl))
+}
+
+// TestRequirementsOfACreate: what does not hold for a table that is not there yet
+// is a conflict, not a table that exists.
+func TestRequirementsOfACreate(t *testing.T) {
+	k := newKit(t, memstore.New(), nil)
+	tbl := k.table("db.t", nil)
+	_, err := k.Commit(k.ctx(), catalog.Transaction{Tables: []catalog.TableChange{{
+		Create:       &catalog.NewTable{Ident: catalog.Ident{Namespace: tbl.Ident.Namespace, Name: "new"}, Schema: testSchema},
+		Requirements: []table.Requirement{table.AssertTableUUID(tbl.ID)},
+	}}})
+	require.ErrorIs(t, err, catalog.ErrCommitConflict)
+	require.NotErrorIs(t, err, catalog.ErrAlreadyExists)
 }

@@ -197,3 +197,26 @@ func TestViews(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, v.ID, back.ID)
 }
+
+// TestCreateBetweenLookAndDrop: a table made after the drop has seen the
+// namespace empty, and before its Apply, stops the drop.
+func TestCreateBetweenLookAndDrop(t *testing.T) {
+	store := memstore.New()
+	k := newKit(t, store, nil)
+	ns := catalog.Namespace{"n"}
+	require.NoError(t, k.EnsureNamespace(k.ctx(), ns))
+	made := false
+	store.InjectRead(func(prefix string) error {
+		if prefix == "vname/default/n//" && !made { // the drop's last look; tables were looked at before
+			made = true
+			_, err := k.CreateTable(k.ctx(), catalog.NewTable{Ident: catalog.Ident{Namespace: ns, Name: "t"}, Schema: testSchema})
+			require.NoError(t, err)
+		}
+		return nil
+	})
+	require.ErrorIs(t, k.DropNamespace(k.ctx(), ns), catalog.ErrNamespaceNotEmpty)
+	require.True(t, made)
+	tables, err := k.ListTables(k.ctx(), ns)
+	require.NoError(t, err)
+	require.Len(t, tables, 1)
+}

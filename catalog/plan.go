@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -65,9 +64,6 @@ func (p *plan) update(f func(*table.MetadataBuilder) error) error {
 func (p *plan) change(ctx context.Context, r *request, ch *TableChange) error {
 	for _, req := range ch.Requirements {
 		if err := req.Validate(p.cur); err != nil {
-			if p.created {
-				return fmt.Errorf("table %s: %w", p.ident(), errors.Join(&RequirementError{Ident: p.ident(), Reason: err.Error()}, ErrAlreadyExists))
-			}
 			return &RequirementError{Ident: p.ident(), Reason: reason(err)}
 		}
 		if req.GetType() == "assert-create" && !p.created {

@@ -121,7 +121,8 @@ func (h *handler) node(ctx context.Context, d *definition, recent []Run) (*firnv
 	if err != nil {
 		return nil, nil, err
 	}
-	n.Mode, n.Sql, n.DefinitionHash = m.Mode, m.SQL, m.Hashes.Definition
+	// The whole file: its head has the rules, which the page shows beside the SQL.
+	n.Mode, n.Sql, n.DefinitionHash = m.Mode, m.File.Text, m.Hashes.Definition
 	n.Rows, n.Quarantined, n.PendingRows = unsigned(w.Totals.Live), unsigned(w.Totals.Quarantined), unsigned(h.s.pendingRows(ctx, m))
 	if i := slices.IndexFunc(recent, func(r Run) bool { return r.Model == m.Name }); i >= 0 {
 		n.State, n.LastRun = stateOf(recent[i].State), stamp(recent[i].StartedAt)

@@ -1128,14 +1128,15 @@ type GraphNode struct {
 	// bronze, silver, gold.
 	Layer string `protobuf:"bytes,2,opt,name=layer,proto3" json:"layer,omitempty"`
 	// source, append, upsert, aggregate.
-	Mode           string                 `protobuf:"bytes,3,opt,name=mode,proto3" json:"mode,omitempty"`
-	Rows           uint64                 `protobuf:"varint,4,opt,name=rows,proto3" json:"rows,omitempty"`
-	Quarantined    uint64                 `protobuf:"varint,5,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
-	LastRun        *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_run,json=lastRun,proto3" json:"last_run,omitempty"`
-	State          RunState               `protobuf:"varint,7,opt,name=state,proto3,enum=firn.v1.RunState" json:"state,omitempty"`
-	PendingRows    uint64                 `protobuf:"varint,8,opt,name=pending_rows,json=pendingRows,proto3" json:"pending_rows,omitempty"`
-	Sql            string                 `protobuf:"bytes,9,opt,name=sql,proto3" json:"sql,omitempty"`
-	DefinitionHash string                 `protobuf:"bytes,10,opt,name=definition_hash,json=definitionHash,proto3" json:"definition_hash,omitempty"`
+	Mode        string                 `protobuf:"bytes,3,opt,name=mode,proto3" json:"mode,omitempty"`
+	Rows        uint64                 `protobuf:"varint,4,opt,name=rows,proto3" json:"rows,omitempty"`
+	Quarantined uint64                 `protobuf:"varint,5,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
+	LastRun     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_run,json=lastRun,proto3" json:"last_run,omitempty"`
+	State       RunState               `protobuf:"varint,7,opt,name=state,proto3,enum=firn.v1.RunState" json:"state,omitempty"`
+	PendingRows uint64                 `protobuf:"varint,8,opt,name=pending_rows,json=pendingRows,proto3" json:"pending_rows,omitempty"`
+	// The model file as it is on disk, YAML head and SELECT.
+	Sql            string `protobuf:"bytes,9,opt,name=sql,proto3" json:"sql,omitempty"`
+	DefinitionHash string `protobuf:"bytes,10,opt,name=definition_hash,json=definitionHash,proto3" json:"definition_hash,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }

@@ -1,5 +1,5 @@
-import { useQuery } from "@connectrpc/connect-query";
-import { keepPreviousData } from "@tanstack/react-query";
+import { createQueryOptions, useQuery, useTransport } from "@connectrpc/connect-query";
+import { keepPreviousData, useQueries } from "@tanstack/react-query";
 import { useRefresh } from "~/app/live";
 import { CatalogService } from "~/gen/firn/v1/catalog_pb";
 import { JobService, type JobState } from "~/gen/firn/v1/job_pb";
@@ -43,10 +43,35 @@ export function useRuns(input: { model?: string; limit?: number } = {}) {
   );
 }
 
-export function useQuarantine(input: { model?: string; rule?: string; limit: number; offset?: number }) {
-  return useQuery(
-    ModelService.method.listQuarantine,
-    { model: input.model ?? "", rule: input.rule ?? "", limit: input.limit, offset: input.offset ?? 0 },
-    { ...useRefresh(10_000), placeholderData: keepPreviousData },
-  );
+/** The newest quarantined rows, a page at a time: the service answers 1,000 at the most. */
+export function useQuarantine(input: { model?: string; rule?: string; limit: number; pages?: number }) {
+  const transport = useTransport();
+  const { limit, model = "", rule = "", pages = 1 } = input;
+  const refresh = useRefresh(10_000);
+  return useQueries({
+    queries: Array.from({ length: pages }, (_, page) => ({
+      ...createQueryOptions(
+        ModelService.method.listQuarantine,
+        { model, rule, limit, offset: page * limit },
+        { transport },
+      ),
+      ...refresh,
+      placeholderData: keepPreviousData,
+    })),
+    combine: (answers) => {
+      const first = answers[0];
+      const data = first?.data && {
+        rows: answers.flatMap((answer) => answer.data?.rows ?? []),
+        counts: first.data.counts,
+        total: first.data.total,
+      };
+      return {
+        data,
+        error: first?.error ?? null,
+        isPending: first?.isPending ?? true,
+        isFetching: answers.some((answer) => answer.isFetching),
+        refetch: () => Promise.all(answers.map((answer) => answer.refetch())),
+      };
+    },
+  });
 }

@@ -1,8 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
+import { transport } from "~/api/transport";
 import { ArrowResult } from "~/arrow/result";
 import { type QueryHeader, QueryService, type QueryStats, type SnapshotPinSchema } from "~/gen/firn/v1/query_pb";
-import { transport } from "~/api/transport";
 
 export type QueryInput = { sql: string; pins?: MessageInitShape<typeof SnapshotPinSchema>[]; maxRows?: bigint };
 

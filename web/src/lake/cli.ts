@@ -18,11 +18,9 @@ export const cli = {
   cancel: (id: string) => `firn job cancel ${arg(id)}`,
   retry: (id: string) => `firn job retry ${arg(id)}`,
   quarantine: (model?: string, rule?: string) =>
-    ["firn quarantine ls", model ? `--model ${arg(model)}` : "", rule ? `--rule ${arg(rule)}` : ""]
-      .filter(Boolean)
-      .join(" "),
+    model ? `firn quarantine show ${arg(model)}${rule ? ` --rule ${arg(rule)}` : ""}` : "firn quarantine ls",
   channels: (table?: string) => (table ? `firn channel ls --table ${arg(table)}` : "firn channel ls"),
-  sql: (text: string) => `firn sql -c ${arg(text)}`,
+  sql: (text: string, at = "") => `firn sql${at ? ` --at ${arg(at)}` : ""} -c ${arg(text)}`,
   ingest: (table: string) => `firn ingest rows.ndjson --table ${arg(table)}`,
 };
 

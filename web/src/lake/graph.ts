@@ -7,7 +7,7 @@ export type Layout = { nodes: Placed[]; lanes: Lane[]; width: number; height: nu
 
 const order: Layer[] = ["bronze", "silver", "gold", "other"];
 
-export const size = { width: 252, height: 116, gapX: 190, gapY: 44, pad: 36 };
+export const size = { width: 252, height: 116, gapX: 226, gapY: 44, pad: 36 };
 
 /**
  * Places a medallion graph in lanes, bronze to gold. A node's column is its

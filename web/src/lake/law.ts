@@ -1,4 +1,4 @@
-import type { Run } from "~/gen/firn/v1/model_pb";
+import { type Run, RunState } from "~/gen/firn/v1/model_pb";
 
 export type Term = {
   key: string;
@@ -67,8 +67,14 @@ export function law(run: Counts): Law {
   return { left, right, leftSum, rightSum, holds: leftSum === rightSum, missing: leftSum - rightSum };
 }
 
-/** Whether the run says anything in the terms of the law: aggregates need not. */
-export function hasLaw(run: Counts): boolean {
+/**
+ * Whether the run is accounted for by rows: it has ended well, and its model is
+ * no aggregate. The law of an aggregate is that gold equals its definition for
+ * the groups it recomputed.
+ */
+export function hasLaw(run: Counts & Pick<Run, "groups" | "state">, mode = ""): boolean {
+  if (mode === "aggregate" || run.groups > 0n) return false;
+  if (run.state !== RunState.SUCCEEDED && run.state !== RunState.UP_TO_DATE) return false;
   const { leftSum, rightSum } = law(run);
   return leftSum > 0n || rightSum > 0n;
 }

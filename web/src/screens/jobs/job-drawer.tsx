@@ -61,7 +61,7 @@ function Body({ job, now }: { job: Job; now: number }) {
             {share !== undefined &&
               `${bytes(job.progress?.doneBytes ?? 0n)} of ${bytes(job.progress?.totalBytes ?? 0n)}, ${percent(share)}`}
           </div>
-          <Bar share={share} label="Progress" tone="bg-busy" />
+          <Bar share={share} label="Progress" tone="bg-busy-fill" />
         </div>
       )}
       {job.error && (

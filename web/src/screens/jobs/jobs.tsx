@@ -176,7 +176,7 @@ function columnsAt(now: number): Col<Job>[] {
               <span className="flex-1">{job.progress?.step || "starting"}</span>
               {share !== undefined && percent(share)}
             </div>
-            <Bar share={share} label={`Progress of job ${job.id}`} tone="bg-busy" />
+            <Bar share={share} label={`Progress of job ${job.id}`} tone="bg-busy-fill" />
           </div>
         );
       },

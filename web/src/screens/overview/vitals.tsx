@@ -65,7 +65,7 @@ export function Vitals({
                 <Bar
                   share={files > 0n ? Number(small) / Number(files) : 0}
                   label="Share of small files"
-                  tone="bg-warn"
+                  tone="bg-warn-fill"
                 />
               </span>
               {files > 0n ? percent(Number(small) / Number(files)) : "0 %"} of {plural(files, "file")}

@@ -19,7 +19,7 @@ export default function Quarantine() {
   const [filters, setFilters] = useFilters();
   const { model = "", rule = "", lane = "", q = "", sort = "", row = "" } = filters;
   const pages = Math.max(1, Math.min(20, Number(filters.pages) || 1));
-  const query = useQuarantine({ model, rule, limit: PAGE * pages });
+  const query = useQuarantine({ model, rule, limit: PAGE, pages });
   const now = useNow();
   const rows = query.data?.rows ?? [];
   const counts = query.data?.counts ?? [];

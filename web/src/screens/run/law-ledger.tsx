@@ -7,11 +7,11 @@ import { Why } from "~/ui/why";
 const colors: Record<string, string> = {
   read: "var(--ice)",
   live_before: "var(--heat-2)",
-  live_after: "var(--good)",
+  live_after: "var(--good-fill)",
   superseded: "var(--silver)",
   stale: "var(--heat-2)",
   deleted: "var(--bad)",
-  quarantined: "var(--warn)",
+  quarantined: "var(--warn-fill)",
   dropped: "var(--bronze)",
   filtered: "var(--ink-3)",
 };

@@ -32,7 +32,8 @@ function RunView({ run }: { run: Run }) {
   const state = runState(run.state);
   const from = millis(run.startedAt);
   const to = millis(run.endedAt);
-  const rules = rulesOf(graph.data?.nodes.find((node) => node.name === run.model)?.sql ?? "");
+  const model = graph.data?.nodes.find((node) => node.name === run.model);
+  const rules = rulesOf(model?.sql ?? "");
   const byRule = Object.entries(run.byRule).sort((a, b) => Number(b[1] - a[1]));
   const most = byRule.reduce((max, [, rows]) => (rows > max ? rows : max), 1n);
   return (
@@ -98,15 +99,15 @@ function RunView({ run }: { run: Run }) {
         <Card title="Timeline" aside={<span className="num text-xs text-ink-3">{run.steps.length} steps</span>}>
           <Steps run={run} />
         </Card>
-        <div className="grid gap-4 xl:grid-cols-[minmax(0,1fr)_24rem]">
+        <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_24rem]">
           <Card title="Every row accounted for" flush>
-            {hasLaw(run) ? (
+            {hasLaw(run, model?.mode) ? (
               <LawLedger run={run} />
             ) : (
               <p className="p-5 text-ink-2">
-                An aggregate has no rows of its own to conserve: {count(run.groups)} groups that the change touched, old
-                and new, were recomputed in full from the source at the recorded snapshot, so that the target equals its
-                definition.
+                {model?.mode === "aggregate" || run.groups > 0n
+                  ? `An aggregate has no rows of its own to conserve: ${count(run.groups)} groups that the change touched, old and new, were recomputed in full from the source at the recorded snapshot, so that the target equals its definition.`
+                  : "The account is closed by the commit; this run has not committed."}
               </p>
             )}
           </Card>
@@ -127,7 +128,7 @@ function RunView({ run }: { run: Run }) {
                       </div>
                       <div className="mt-1 h-1.5 overflow-hidden rounded-full bg-sunken">
                         <div
-                          className={`h-full rounded-full ${known?.onFail === "warn" ? "bg-ice-line" : "bg-warn"}`}
+                          className={`h-full rounded-full ${known?.onFail === "warn" ? "bg-ice-line" : "bg-warn-fill"}`}
                           style={{ width: `${Math.max(1, (Number(rows) / Number(most)) * 100)}%` }}
                         />
                       </div>

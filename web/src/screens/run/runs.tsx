@@ -30,7 +30,8 @@ export default function Runs() {
     return [...counts];
   }, [all]);
   const shown = useMemo(() => all.filter((run) => !state || runState(run.state).label === state), [all, state]);
-  const columns = useMemo(() => columnsAt(now), [now]);
+  const modes = useMemo(() => new Map((graph.data?.nodes ?? []).map((node) => [node.name, node.mode])), [graph.data]);
+  const columns = useMemo(() => columnsAt(now, modes), [now, modes]);
   const models = (graph.data?.nodes ?? []).filter((node) => node.mode !== "source").map((node) => node.name);
   return (
     <div className="flex h-full min-h-0 flex-col">
@@ -82,7 +83,7 @@ export default function Runs() {
   );
 }
 
-function columnsAt(now: number): Col<Run>[] {
+function columnsAt(now: number, modes: ReadonlyMap<string, string>): Col<Run>[] {
   return [
     {
       id: "state",
@@ -130,7 +131,9 @@ function columnsAt(now: number): Col<Run>[] {
       head: "Law",
       width: "6.5rem",
       cell: (run) => {
-        if (!hasLaw(run)) return <span className="text-ink-3">by groups</span>;
+        const mode = modes.get(run.model);
+        if (mode === "aggregate" || run.groups > 0n) return <span className="text-ink-3">by groups</span>;
+        if (!hasLaw(run, mode)) return <span className="text-ink-3">–</span>;
         return law(run).holds ? <Status tone="good">holds</Status> : <Status tone="bad">broken</Status>;
       },
     },

@@ -5,9 +5,9 @@ import { stepBars } from "~/lake/runs";
 const colors: Record<string, string> = {
   plan: "var(--ink-3)",
   read: "var(--ice)",
-  transform: "var(--busy)",
-  gate: "var(--warn)",
-  write: "var(--good)",
+  transform: "var(--busy-fill)",
+  gate: "var(--warn-fill)",
+  write: "var(--good-fill)",
   commit: "var(--gold)",
 };
 

@@ -124,7 +124,7 @@ export default function Sql() {
           >
             CSV
           </Button>
-          <CopyCli command={cli.sql(text.trim() || EXAMPLE)} />
+          <CopyCli command={cli.sql(text.trim() || EXAMPLE, at.replaceAll("@", "="))} />
         </div>
         <div className="h-56 min-h-24 shrink-0 resize-y overflow-hidden border-b border-line bg-surface">
           <Suspense fallback={<Waiting rows={3} />}>

@@ -69,7 +69,7 @@ export default function DataTab() {
           <SquareTerminal aria-hidden className="size-3.5" />
           Open in SQL
         </Go>
-        <CopyCli command={cli.sql(sql)} />
+        <CopyCli command={cli.sql(sql, snapshot ? `${name}=${snapshot}` : "")} />
       </div>
       {state.status === "failed" && (
         <Fault error={state.error} doing={`read ${name}`} retry={() => setFilters({ snapshot: undefined })} />

@@ -43,7 +43,7 @@ export function Histogram({ buckets, target }: { buckets: readonly Bucket[]; tar
               <span className="flex h-40 flex-col justify-end">
                 {bar.files > 0n && <span className="num text-center text-2xs text-ink-2">{count(bar.files)}</span>}
                 <span
-                  className={`block rounded-t-[3px] ${bar.place === "target" ? "bg-good" : bar.place === "large" ? "bg-busy" : "bg-warn"}`}
+                  className={`block rounded-t-[3px] ${bar.place === "target" ? "bg-good-fill" : bar.place === "large" ? "bg-busy-fill" : "bg-warn-fill"}`}
                   style={{ height: `${Math.max(bar.height * 84, bar.files > 0n ? 1.5 : 0)}%` }}
                 />
               </span>

@@ -97,6 +97,16 @@ function Legend() {
   );
 }
 
+/** Text colours that stand out on each level of heat. */
+const inks = [
+  "var(--ink-2)",
+  "var(--ink)",
+  "var(--ink)",
+  "var(--heat-ink-mid)",
+  "var(--heat-ink-mid)",
+  "var(--heat-ink-strong)",
+];
+
 /** One tile a partition: its area grows with its bytes, its colour with its distance from the median. */
 function HeatMap({ cells }: { cells: readonly Heat[] }) {
   const most = Math.max(...cells.map((cell) => Number(cell.partition.bytes)), 1);
@@ -122,12 +132,7 @@ function HeatMap({ cells }: { cells: readonly Heat[] }) {
                 className="flex h-10 items-end overflow-hidden rounded-md px-1.5 pb-0.5 text-2xs"
                 style={{
                   background: `var(--heat-${cell.level})`,
-                  color:
-                    cell.level >= 5
-                      ? "var(--heat-ink-strong)"
-                      : cell.level >= 3
-                        ? "var(--heat-ink-mid)"
-                        : "var(--ink-2)",
+                  color: inks[cell.level],
                 }}
               >
                 <span className="truncate">

@@ -65,7 +65,7 @@ function options(trend: Trend, series: Series, width: number): uPlot.Options {
     cursor: { y: false, points: { size: 7 } },
     scales: { x: { time: true }, y: { range: (_, __, max) => [0, max * 1.08 || 1] } },
     axes: [
-      { ...axis, space: 90 },
+      { ...axis, space: 90, values: (_, splits) => splits.map((at) => timeLabel(at, splits)) },
       { ...axis, size: 64, space: 36, values: (_, splits) => splits.map(say) },
     ],
     series: [
@@ -83,6 +83,14 @@ function options(trend: Trend, series: Series, width: number): uPlot.Options {
       setCursor: [(plot) => label(plot, trend, series)],
     },
   };
+}
+
+/** The clock in UTC, with seconds or days where the step asks for them. */
+function timeLabel(at: number, splits: number[]): string {
+  const step = (splits[1] ?? at) - (splits[0] ?? at);
+  const text = moment(at * 1000);
+  if (step >= 86_400) return text.slice(5, 10);
+  return step < 60 ? text.slice(11, 19) : text.slice(11, 16);
 }
 
 /** A diamond and a faint line at each compaction. */

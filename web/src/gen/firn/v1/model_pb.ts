@@ -12,7 +12,82 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file firn/v1/model.proto.
  */
 export const file_firn_v1_model: GenFile = /*@__PURE__*/
-  fileDesc("ChNmaXJuL3YxL21vZGVsLnByb3RvEgdmaXJuLnYxIicKCU1vZGVsRmlsZRIMCgRwYXRoGAEgASgJEgwKBHRleHQYAiABKAkiMAoLUGxhblJlcXVlc3QSIQoFZmlsZXMYASADKAsyEi5maXJuLnYxLk1vZGVsRmlsZSJXCgpEaWFnbm9zdGljEgwKBHBhdGgYASABKAkSDAoEbGluZRgCIAEoDRIOCgZjb2x1bW4YAyABKA0SDwoHbWVzc2FnZRgEIAEoCRIMCgRoZWxwGAUgASgJImwKCU1vZGVsUGxhbhIMCgRuYW1lGAEgASgJEgwKBG1vZGUYAiABKAkSDgoGaW5wdXRzGAMgAygJEg4KBmNoYW5nZRgEIAEoCRINCgVwcm9vZhgFIAEoCRIUCgxwZW5kaW5nX3Jvd3MYBiABKAQiXAoMUGxhblJlc3BvbnNlEiIKBm1vZGVscxgBIAMoCzISLmZpcm4udjEuTW9kZWxQbGFuEigKC2RpYWdub3N0aWNzGAIgAygLMhMuZmlybi52MS5EaWFnbm9zdGljIjEKDEFwcGx5UmVxdWVzdBIhCgVmaWxlcxgBIAMoCzISLmZpcm4udjEuTW9kZWxGaWxlIjMKDUFwcGx5UmVzcG9uc2USIgoGbW9kZWxzGAEgAygLMhIuZmlybi52MS5Nb2RlbFBsYW4iHAoKUnVuUmVxdWVzdBIOCgZtb2RlbHMYASADKAkiKAoLUnVuUmVzcG9uc2USGQoDcnVuGAEgASgLMgwuZmlybi52MS5SdW4i2AQKA1J1bhIKCgJpZBgBIAEoCRINCgVtb2RlbBgCIAEoCRIgCgVzdGF0ZRgDIAEoDjIRLmZpcm4udjEuUnVuU3RhdGUSLgoKc3RhcnRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKB3NvdXJjZXMYBiADKAsyFC5maXJuLnYxLlNvdXJjZVJhbmdlEgwKBHJlYWQYByABKAQSEwoLbGl2ZV9iZWZvcmUYCCABKAQSEgoKbGl2ZV9hZnRlchgJIAEoBBISCgpzdXBlcnNlZGVkGAogASgEEg0KBXN0YWxlGAsgASgEEg8KB2RlbGV0ZWQYDCABKAQSEwoLcXVhcmFudGluZWQYDSABKAQSDwoHZHJvcHBlZBgOIAEoBBIQCghmaWx0ZXJlZBgPIAEoBBIOCgZ3YXJuZWQYECABKAQSKQoHYnlfcnVsZRgRIAMoCzIYLmZpcm4udjEuUnVuLkJ5UnVsZUVudHJ5Eg4KBmdyb3VwcxgSIAEoBBITCgtzbmFwc2hvdF9pZBgTIAEoAxINCgVlcnJvchgUIAEoCRIXCg9kZWZpbml0aW9uX2hhc2gYFSABKAkSHwoFc3RlcHMYFiADKAsyEC5maXJuLnYxLlJ1blN0ZXASFAoMcm93c193cml0dGVuGBcgASgEGi0KC0J5UnVsZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEiKwoHUnVuU3RlcBIMCgRuYW1lGAEgASgJEhIKCmVsYXBzZWRfbXMYAiABKA0iTgoLU291cmNlUmFuZ2USDQoFdGFibGUYASABKAkSGAoQZnJvbV9zbmFwc2hvdF9pZBgCIAEoAxIWCg50b19zbmFwc2hvdF9pZBgDIAEoAyIRCg9HZXRHcmFwaFJlcXVlc3Qi5QEKCUdyYXBoTm9kZRIMCgRuYW1lGAEgASgJEg0KBWxheWVyGAIgASgJEgwKBG1vZGUYAyABKAkSDAoEcm93cxgEIAEoBBITCgtxdWFyYW50aW5lZBgFIAEoBBIsCghsYXN0X3J1bhgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIAoFc3RhdGUYByABKA4yES5maXJuLnYxLlJ1blN0YXRlEhQKDHBlbmRpbmdfcm93cxgIIAEoBBILCgNzcWwYCSABKAkSFwoPZGVmaW5pdGlvbl9oYXNoGAogASgJIoABCglHcmFwaEVkZ2USDAoEZnJvbRgBIAEoCRIKCgJ0bxgCIAEoCRIMCgRyZWFkGAMgASgEEhEKCXB1Ymxpc2hlZBgEIAEoBBISCgpzdXBlcnNlZGVkGAUgASgEEg8KB2Ryb3BwZWQYBiABKAQSEwoLcXVhcmFudGluZWQYByABKAQiWAoQR2V0R3JhcGhSZXNwb25zZRIhCgVub2RlcxgBIAMoCzISLmZpcm4udjEuR3JhcGhOb2RlEiEKBWVkZ2VzGAIgAygLMhIuZmlybi52MS5HcmFwaEVkZ2UiLwoPTGlzdFJ1bnNSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg0KBWxpbWl0GAIgASgNIi4KEExpc3RSdW5zUmVzcG9uc2USGgoEcnVucxgBIAMoCzIMLmZpcm4udjEuUnVuIhsKDUdldFJ1blJlcXVlc3QSCgoCaWQYASABKAkiKwoOR2V0UnVuUmVzcG9uc2USGQoDcnVuGAEgASgLMgwuZmlybi52MS5SdW4iUwoVTGlzdFF1YXJhbnRpbmVSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEgwKBHJ1bGUYAiABKAkSDQoFbGltaXQYAyABKA0SDgoGb2Zmc2V0GAQgASgNIuUBCg5RdWFyYW50aW5lZFJvdxINCgVtb2RlbBgBIAEoCRIPCgdyZWFzb25zGAIgAygJEg4KBnJ1bl9pZBgDIAEoCRIaChJzb3VyY2Vfc25hcHNob3RfaWQYBCABKAMSFAoMc291cmNlX3RhYmxlGAUgASgJEg4KBnJvd19pZBgGIAEoCRIOCgZzdGF0dXMYByABKAkSDwoHcGF5bG9hZBgIIAEoCRIyCg5xdWFyYW50aW5lZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEbGFuZRgKIAEoCSI8Cg9RdWFyYW50aW5lQ291bnQSDQoFbW9kZWwYASABKAkSDAoEcnVsZRgCIAEoCRIMCgRyb3dzGAMgASgEIngKFkxpc3RRdWFyYW50aW5lUmVzcG9uc2USJQoEcm93cxgBIAMoCzIXLmZpcm4udjEuUXVhcmFudGluZWRSb3cSKAoGY291bnRzGAIgAygLMhguZmlybi52MS5RdWFyYW50aW5lQ291bnQSDQoFdG90YWwYAyABKAQqhQEKCFJ1blN0YXRlEhkKFVJVTl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEVJVTl9TVEFURV9SVU5OSU5HEAESFwoTUlVOX1NUQVRFX1NVQ0NFRURFRBACEhgKFFJVTl9TVEFURV9VUF9UT19EQVRFEAMSFAoQUlVOX1NUQVRFX0ZBSUxFRBAEMr8DCgxNb2RlbFNlcnZpY2USMwoEUGxhbhIULmZpcm4udjEuUGxhblJlcXVlc3QaFS5maXJuLnYxLlBsYW5SZXNwb25zZRI2CgVBcHBseRIVLmZpcm4udjEuQXBwbHlSZXF1ZXN0GhYuZmlybi52MS5BcHBseVJlc3BvbnNlEjIKA1J1bhITLmZpcm4udjEuUnVuUmVxdWVzdBoULmZpcm4udjEuUnVuUmVzcG9uc2UwARI/CghHZXRHcmFwaBIYLmZpcm4udjEuR2V0R3JhcGhSZXF1ZXN0GhkuZmlybi52MS5HZXRHcmFwaFJlc3BvbnNlEj8KCExpc3RSdW5zEhguZmlybi52MS5MaXN0UnVuc1JlcXVlc3QaGS5maXJuLnYxLkxpc3RSdW5zUmVzcG9uc2USOQoGR2V0UnVuEhYuZmlybi52MS5HZXRSdW5SZXF1ZXN0GhcuZmlybi52MS5HZXRSdW5SZXNwb25zZRJRCg5MaXN0UXVhcmFudGluZRIeLmZpcm4udjEuTGlzdFF1YXJhbnRpbmVSZXF1ZXN0Gh8uZmlybi52MS5MaXN0UXVhcmFudGluZVJlc3BvbnNlQi9aLWdpdGh1Yi5jb20vZmlybmxha2UvZmlybi9wcm90by9maXJuL3YxO2Zpcm52MWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChNmaXJuL3YxL21vZGVsLnByb3RvEgdmaXJuLnYxIjAKC1Rlc3RSZXF1ZXN0EiEKBWZpbGVzGAEgAygLMhIuZmlybi52MS5Nb2RlbEZpbGUiSQoKVGVzdFJlc3VsdBINCgVtb2RlbBgBIAEoCRIMCgR0ZXN0GAIgASgJEg4KBnBhc3NlZBgDIAEoCBIOCgZkZXRhaWwYBCABKAkiXgoMVGVzdFJlc3BvbnNlEiQKB3Jlc3VsdHMYASADKAsyEy5maXJuLnYxLlRlc3RSZXN1bHQSKAoLZGlhZ25vc3RpY3MYAiADKAsyEy5maXJuLnYxLkRpYWdub3N0aWMiJwoJTW9kZWxGaWxlEgwKBHBhdGgYASABKAkSDAoEdGV4dBgCIAEoCSIwCgtQbGFuUmVxdWVzdBIhCgVmaWxlcxgBIAMoCzISLmZpcm4udjEuTW9kZWxGaWxlIlcKCkRpYWdub3N0aWMSDAoEcGF0aBgBIAEoCRIMCgRsaW5lGAIgASgNEg4KBmNvbHVtbhgDIAEoDRIPCgdtZXNzYWdlGAQgASgJEgwKBGhlbHAYBSABKAkibAoJTW9kZWxQbGFuEgwKBG5hbWUYASABKAkSDAoEbW9kZRgCIAEoCRIOCgZpbnB1dHMYAyADKAkSDgoGY2hhbmdlGAQgASgJEg0KBXByb29mGAUgASgJEhQKDHBlbmRpbmdfcm93cxgGIAEoBCJcCgxQbGFuUmVzcG9uc2USIgoGbW9kZWxzGAEgAygLMhIuZmlybi52MS5Nb2RlbFBsYW4SKAoLZGlhZ25vc3RpY3MYAiADKAsyEy5maXJuLnYxLkRpYWdub3N0aWMiQgoMQXBwbHlSZXF1ZXN0EiEKBWZpbGVzGAEgAygLMhIuZmlybi52MS5Nb2RlbEZpbGUSDwoHcmVidWlsZBgCIAEoCCIzCg1BcHBseVJlc3BvbnNlEiIKBm1vZGVscxgBIAMoCzISLmZpcm4udjEuTW9kZWxQbGFuIhwKClJ1blJlcXVlc3QSDgoGbW9kZWxzGAEgAygJIigKC1J1blJlc3BvbnNlEhkKA3J1bhgBIAEoCzIMLmZpcm4udjEuUnVuItgECgNSdW4SCgoCaWQYASABKAkSDQoFbW9kZWwYAiABKAkSIAoFc3RhdGUYAyABKA4yES5maXJuLnYxLlJ1blN0YXRlEi4KCnN0YXJ0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIlCgdzb3VyY2VzGAYgAygLMhQuZmlybi52MS5Tb3VyY2VSYW5nZRIMCgRyZWFkGAcgASgEEhMKC2xpdmVfYmVmb3JlGAggASgEEhIKCmxpdmVfYWZ0ZXIYCSABKAQSEgoKc3VwZXJzZWRlZBgKIAEoBBINCgVzdGFsZRgLIAEoBBIPCgdkZWxldGVkGAwgASgEEhMKC3F1YXJhbnRpbmVkGA0gASgEEg8KB2Ryb3BwZWQYDiABKAQSEAoIZmlsdGVyZWQYDyABKAQSDgoGd2FybmVkGBAgASgEEikKB2J5X3J1bGUYESADKAsyGC5maXJuLnYxLlJ1bi5CeVJ1bGVFbnRyeRIOCgZncm91cHMYEiABKAQSEwoLc25hcHNob3RfaWQYEyABKAMSDQoFZXJyb3IYFCABKAkSFwoPZGVmaW5pdGlvbl9oYXNoGBUgASgJEh8KBXN0ZXBzGBYgAygLMhAuZmlybi52MS5SdW5TdGVwEhQKDHJvd3Nfd3JpdHRlbhgXIAEoBBotCgtCeVJ1bGVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIisKB1J1blN0ZXASDAoEbmFtZRgBIAEoCRISCgplbGFwc2VkX21zGAIgASgNIk4KC1NvdXJjZVJhbmdlEg0KBXRhYmxlGAEgASgJEhgKEGZyb21fc25hcHNob3RfaWQYAiABKAMSFgoOdG9fc25hcHNob3RfaWQYAyABKAMiEQoPR2V0R3JhcGhSZXF1ZXN0IuUBCglHcmFwaE5vZGUSDAoEbmFtZRgBIAEoCRINCgVsYXllchgCIAEoCRIMCgRtb2RlGAMgASgJEgwKBHJvd3MYBCABKAQSEwoLcXVhcmFudGluZWQYBSABKAQSLAoIbGFzdF9ydW4YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiAKBXN0YXRlGAcgASgOMhEuZmlybi52MS5SdW5TdGF0ZRIUCgxwZW5kaW5nX3Jvd3MYCCABKAQSCwoDc3FsGAkgASgJEhcKD2RlZmluaXRpb25faGFzaBgKIAEoCSKAAQoJR3JhcGhFZGdlEgwKBGZyb20YASABKAkSCgoCdG8YAiABKAkSDAoEcmVhZBgDIAEoBBIRCglwdWJsaXNoZWQYBCABKAQSEgoKc3VwZXJzZWRlZBgFIAEoBBIPCgdkcm9wcGVkGAYgASgEEhMKC3F1YXJhbnRpbmVkGAcgASgEIlgKEEdldEdyYXBoUmVzcG9uc2USIQoFbm9kZXMYASADKAsyEi5maXJuLnYxLkdyYXBoTm9kZRIhCgVlZGdlcxgCIAMoCzISLmZpcm4udjEuR3JhcGhFZGdlIi8KD0xpc3RSdW5zUmVxdWVzdBINCgVtb2RlbBgBIAEoCRINCgVsaW1pdBgCIAEoDSIuChBMaXN0UnVuc1Jlc3BvbnNlEhoKBHJ1bnMYASADKAsyDC5maXJuLnYxLlJ1biIbCg1HZXRSdW5SZXF1ZXN0EgoKAmlkGAEgASgJIisKDkdldFJ1blJlc3BvbnNlEhkKA3J1bhgBIAEoCzIMLmZpcm4udjEuUnVuIlMKFUxpc3RRdWFyYW50aW5lUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIMCgRydWxlGAIgASgJEg0KBWxpbWl0GAMgASgNEg4KBm9mZnNldBgEIAEoDSLlAQoOUXVhcmFudGluZWRSb3cSDQoFbW9kZWwYASABKAkSDwoHcmVhc29ucxgCIAMoCRIOCgZydW5faWQYAyABKAkSGgoSc291cmNlX3NuYXBzaG90X2lkGAQgASgDEhQKDHNvdXJjZV90YWJsZRgFIAEoCRIOCgZyb3dfaWQYBiABKAkSDgoGc3RhdHVzGAcgASgJEg8KB3BheWxvYWQYCCABKAkSMgoOcXVhcmFudGluZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGxhbmUYCiABKAkiPAoPUXVhcmFudGluZUNvdW50Eg0KBW1vZGVsGAEgASgJEgwKBHJ1bGUYAiABKAkSDAoEcm93cxgDIAEoBCJ4ChZMaXN0UXVhcmFudGluZVJlc3BvbnNlEiUKBHJvd3MYASADKAsyFy5maXJuLnYxLlF1YXJhbnRpbmVkUm93EigKBmNvdW50cxgCIAMoCzIYLmZpcm4udjEuUXVhcmFudGluZUNvdW50Eg0KBXRvdGFsGAMgASgEKoUBCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIVChFSVU5fU1RBVEVfUlVOTklORxABEhcKE1JVTl9TVEFURV9TVUNDRUVERUQQAhIYChRSVU5fU1RBVEVfVVBfVE9fREFURRADEhQKEFJVTl9TVEFURV9GQUlMRUQQBDL0AwoMTW9kZWxTZXJ2aWNlEjMKBFBsYW4SFC5maXJuLnYxLlBsYW5SZXF1ZXN0GhUuZmlybi52MS5QbGFuUmVzcG9uc2USNgoFQXBwbHkSFS5maXJuLnYxLkFwcGx5UmVxdWVzdBoWLmZpcm4udjEuQXBwbHlSZXNwb25zZRIyCgNSdW4SEy5maXJuLnYxLlJ1blJlcXVlc3QaFC5maXJuLnYxLlJ1blJlc3BvbnNlMAESPwoIR2V0R3JhcGgSGC5maXJuLnYxLkdldEdyYXBoUmVxdWVzdBoZLmZpcm4udjEuR2V0R3JhcGhSZXNwb25zZRI/CghMaXN0UnVucxIYLmZpcm4udjEuTGlzdFJ1bnNSZXF1ZXN0GhkuZmlybi52MS5MaXN0UnVuc1Jlc3BvbnNlEjkKBkdldFJ1bhIWLmZpcm4udjEuR2V0UnVuUmVxdWVzdBoXLmZpcm4udjEuR2V0UnVuUmVzcG9uc2USUQoOTGlzdFF1YXJhbnRpbmUSHi5maXJuLnYxLkxpc3RRdWFyYW50aW5lUmVxdWVzdBofLmZpcm4udjEuTGlzdFF1YXJhbnRpbmVSZXNwb25zZRIzCgRUZXN0EhQuZmlybi52MS5UZXN0UmVxdWVzdBoVLmZpcm4udjEuVGVzdFJlc3BvbnNlQi9aLWdpdGh1Yi5jb20vZmlybmxha2UvZmlybi9wcm90by9maXJuL3YxO2Zpcm52MWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+
+/**
+ * @generated from message firn.v1.TestRequest
+ */
+export type TestRequest = Message<"firn.v1.TestRequest"> & {
+  /**
+   * @generated from field: repeated firn.v1.ModelFile files = 1;
+   */
+  files: ModelFile[];
+};
+
+/**
+ * Describes the message firn.v1.TestRequest.
+ * Use `create(TestRequestSchema)` to create a new message.
+ */
+export const TestRequestSchema: GenMessage<TestRequest> = /*@__PURE__*/
+  messageDesc(file_firn_v1_model, 0);
+
+/**
+ * @generated from message firn.v1.TestResult
+ */
+export type TestResult = Message<"firn.v1.TestResult"> & {
+  /**
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * @generated from field: string test = 2;
+   */
+  test: string;
+
+  /**
+   * @generated from field: bool passed = 3;
+   */
+  passed: boolean;
+
+  /**
+   * What differs, when it did not pass.
+   *
+   * @generated from field: string detail = 4;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message firn.v1.TestResult.
+ * Use `create(TestResultSchema)` to create a new message.
+ */
+export const TestResultSchema: GenMessage<TestResult> = /*@__PURE__*/
+  messageDesc(file_firn_v1_model, 1);
+
+/**
+ * @generated from message firn.v1.TestResponse
+ */
+export type TestResponse = Message<"firn.v1.TestResponse"> & {
+  /**
+   * @generated from field: repeated firn.v1.TestResult results = 1;
+   */
+  results: TestResult[];
+
+  /**
+   * When not empty, nothing was run.
+   *
+   * @generated from field: repeated firn.v1.Diagnostic diagnostics = 2;
+   */
+  diagnostics: Diagnostic[];
+};
+
+/**
+ * Describes the message firn.v1.TestResponse.
+ * Use `create(TestResponseSchema)` to create a new message.
+ */
+export const TestResponseSchema: GenMessage<TestResponse> = /*@__PURE__*/
+  messageDesc(file_firn_v1_model, 2);
 
 /**
  * ModelFile is one file of a project, as on disk.
@@ -36,7 +111,7 @@ export type ModelFile = Message<"firn.v1.ModelFile"> & {
  * Use `create(ModelFileSchema)` to create a new message.
  */
 export const ModelFileSchema: GenMessage<ModelFile> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 0);
+  messageDesc(file_firn_v1_model, 3);
 
 /**
  * @generated from message firn.v1.PlanRequest
@@ -53,7 +128,7 @@ export type PlanRequest = Message<"firn.v1.PlanRequest"> & {
  * Use `create(PlanRequestSchema)` to create a new message.
  */
 export const PlanRequestSchema: GenMessage<PlanRequest> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 1);
+  messageDesc(file_firn_v1_model, 4);
 
 /**
  * Diagnostic is a fault in a model file.
@@ -96,7 +171,7 @@ export type Diagnostic = Message<"firn.v1.Diagnostic"> & {
  * Use `create(DiagnosticSchema)` to create a new message.
  */
 export const DiagnosticSchema: GenMessage<Diagnostic> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 2);
+  messageDesc(file_firn_v1_model, 5);
 
 /**
  * @generated from message firn.v1.ModelPlan
@@ -146,7 +221,7 @@ export type ModelPlan = Message<"firn.v1.ModelPlan"> & {
  * Use `create(ModelPlanSchema)` to create a new message.
  */
 export const ModelPlanSchema: GenMessage<ModelPlan> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 3);
+  messageDesc(file_firn_v1_model, 6);
 
 /**
  * @generated from message firn.v1.PlanResponse
@@ -172,7 +247,7 @@ export type PlanResponse = Message<"firn.v1.PlanResponse"> & {
  * Use `create(PlanResponseSchema)` to create a new message.
  */
 export const PlanResponseSchema: GenMessage<PlanResponse> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 4);
+  messageDesc(file_firn_v1_model, 7);
 
 /**
  * @generated from message firn.v1.ApplyRequest
@@ -182,6 +257,14 @@ export type ApplyRequest = Message<"firn.v1.ApplyRequest"> & {
    * @generated from field: repeated firn.v1.ModelFile files = 1;
    */
   files: ModelFile[];
+
+  /**
+   * Where a change is a rebuild, drop the tables of these models and compute
+   * them anew. Without it such a change is refused.
+   *
+   * @generated from field: bool rebuild = 2;
+   */
+  rebuild: boolean;
 };
 
 /**
@@ -189,7 +272,7 @@ export type ApplyRequest = Message<"firn.v1.ApplyRequest"> & {
  * Use `create(ApplyRequestSchema)` to create a new message.
  */
 export const ApplyRequestSchema: GenMessage<ApplyRequest> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 5);
+  messageDesc(file_firn_v1_model, 8);
 
 /**
  * @generated from message firn.v1.ApplyResponse
@@ -206,7 +289,7 @@ export type ApplyResponse = Message<"firn.v1.ApplyResponse"> & {
  * Use `create(ApplyResponseSchema)` to create a new message.
  */
 export const ApplyResponseSchema: GenMessage<ApplyResponse> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 6);
+  messageDesc(file_firn_v1_model, 9);
 
 /**
  * @generated from message firn.v1.RunRequest
@@ -223,7 +306,7 @@ export type RunRequest = Message<"firn.v1.RunRequest"> & {
  * Use `create(RunRequestSchema)` to create a new message.
  */
 export const RunRequestSchema: GenMessage<RunRequest> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 7);
+  messageDesc(file_firn_v1_model, 10);
 
 /**
  * @generated from message firn.v1.RunResponse
@@ -240,7 +323,7 @@ export type RunResponse = Message<"firn.v1.RunResponse"> & {
  * Use `create(RunResponseSchema)` to create a new message.
  */
 export const RunResponseSchema: GenMessage<RunResponse> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 8);
+  messageDesc(file_firn_v1_model, 11);
 
 /**
  * Run is one promotion of one model, in the terms of the conservation law.
@@ -377,7 +460,7 @@ export type Run = Message<"firn.v1.Run"> & {
  * Use `create(RunSchema)` to create a new message.
  */
 export const RunSchema: GenMessage<Run> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 9);
+  messageDesc(file_firn_v1_model, 12);
 
 /**
  * @generated from message firn.v1.RunStep
@@ -401,7 +484,7 @@ export type RunStep = Message<"firn.v1.RunStep"> & {
  * Use `create(RunStepSchema)` to create a new message.
  */
 export const RunStepSchema: GenMessage<RunStep> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 10);
+  messageDesc(file_firn_v1_model, 13);
 
 /**
  * @generated from message firn.v1.SourceRange
@@ -428,7 +511,7 @@ export type SourceRange = Message<"firn.v1.SourceRange"> & {
  * Use `create(SourceRangeSchema)` to create a new message.
  */
 export const SourceRangeSchema: GenMessage<SourceRange> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 11);
+  messageDesc(file_firn_v1_model, 14);
 
 /**
  * @generated from message firn.v1.GetGraphRequest
@@ -441,7 +524,7 @@ export type GetGraphRequest = Message<"firn.v1.GetGraphRequest"> & {
  * Use `create(GetGraphRequestSchema)` to create a new message.
  */
 export const GetGraphRequestSchema: GenMessage<GetGraphRequest> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 12);
+  messageDesc(file_firn_v1_model, 15);
 
 /**
  * @generated from message firn.v1.GraphNode
@@ -492,6 +575,8 @@ export type GraphNode = Message<"firn.v1.GraphNode"> & {
   pendingRows: bigint;
 
   /**
+   * The model file as it is on disk, YAML head and SELECT.
+   *
    * @generated from field: string sql = 9;
    */
   sql: string;
@@ -507,7 +592,7 @@ export type GraphNode = Message<"firn.v1.GraphNode"> & {
  * Use `create(GraphNodeSchema)` to create a new message.
  */
 export const GraphNodeSchema: GenMessage<GraphNode> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 13);
+  messageDesc(file_firn_v1_model, 16);
 
 /**
  * @generated from message firn.v1.GraphEdge
@@ -556,7 +641,7 @@ export type GraphEdge = Message<"firn.v1.GraphEdge"> & {
  * Use `create(GraphEdgeSchema)` to create a new message.
  */
 export const GraphEdgeSchema: GenMessage<GraphEdge> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 14);
+  messageDesc(file_firn_v1_model, 17);
 
 /**
  * @generated from message firn.v1.GetGraphResponse
@@ -578,7 +663,7 @@ export type GetGraphResponse = Message<"firn.v1.GetGraphResponse"> & {
  * Use `create(GetGraphResponseSchema)` to create a new message.
  */
 export const GetGraphResponseSchema: GenMessage<GetGraphResponse> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 15);
+  messageDesc(file_firn_v1_model, 18);
 
 /**
  * @generated from message firn.v1.ListRunsRequest
@@ -600,7 +685,7 @@ export type ListRunsRequest = Message<"firn.v1.ListRunsRequest"> & {
  * Use `create(ListRunsRequestSchema)` to create a new message.
  */
 export const ListRunsRequestSchema: GenMessage<ListRunsRequest> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 16);
+  messageDesc(file_firn_v1_model, 19);
 
 /**
  * @generated from message firn.v1.ListRunsResponse
@@ -617,7 +702,7 @@ export type ListRunsResponse = Message<"firn.v1.ListRunsResponse"> & {
  * Use `create(ListRunsResponseSchema)` to create a new message.
  */
 export const ListRunsResponseSchema: GenMessage<ListRunsResponse> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 17);
+  messageDesc(file_firn_v1_model, 20);
 
 /**
  * @generated from message firn.v1.GetRunRequest
@@ -634,7 +719,7 @@ export type GetRunRequest = Message<"firn.v1.GetRunRequest"> & {
  * Use `create(GetRunRequestSchema)` to create a new message.
  */
 export const GetRunRequestSchema: GenMessage<GetRunRequest> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 18);
+  messageDesc(file_firn_v1_model, 21);
 
 /**
  * @generated from message firn.v1.GetRunResponse
@@ -651,7 +736,7 @@ export type GetRunResponse = Message<"firn.v1.GetRunResponse"> & {
  * Use `create(GetRunResponseSchema)` to create a new message.
  */
 export const GetRunResponseSchema: GenMessage<GetRunResponse> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 19);
+  messageDesc(file_firn_v1_model, 22);
 
 /**
  * @generated from message firn.v1.ListQuarantineRequest
@@ -685,7 +770,7 @@ export type ListQuarantineRequest = Message<"firn.v1.ListQuarantineRequest"> & {
  * Use `create(ListQuarantineRequestSchema)` to create a new message.
  */
 export const ListQuarantineRequestSchema: GenMessage<ListQuarantineRequest> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 20);
+  messageDesc(file_firn_v1_model, 23);
 
 /**
  * @generated from message firn.v1.QuarantinedRow
@@ -749,7 +834,7 @@ export type QuarantinedRow = Message<"firn.v1.QuarantinedRow"> & {
  * Use `create(QuarantinedRowSchema)` to create a new message.
  */
 export const QuarantinedRowSchema: GenMessage<QuarantinedRow> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 21);
+  messageDesc(file_firn_v1_model, 24);
 
 /**
  * @generated from message firn.v1.QuarantineCount
@@ -776,7 +861,7 @@ export type QuarantineCount = Message<"firn.v1.QuarantineCount"> & {
  * Use `create(QuarantineCountSchema)` to create a new message.
  */
 export const QuarantineCountSchema: GenMessage<QuarantineCount> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 22);
+  messageDesc(file_firn_v1_model, 25);
 
 /**
  * @generated from message firn.v1.ListQuarantineResponse
@@ -803,7 +888,7 @@ export type ListQuarantineResponse = Message<"firn.v1.ListQuarantineResponse"> &
  * Use `create(ListQuarantineResponseSchema)` to create a new message.
  */
 export const ListQuarantineResponseSchema: GenMessage<ListQuarantineResponse> = /*@__PURE__*/
-  messageDesc(file_firn_v1_model, 23);
+  messageDesc(file_firn_v1_model, 26);
 
 /**
  * @generated from enum firn.v1.RunState
@@ -918,6 +1003,17 @@ export const ModelService: GenService<{
     methodKind: "unary";
     input: typeof ListQuarantineRequestSchema;
     output: typeof ListQuarantineResponseSchema;
+  },
+  /**
+   * Test runs the tests that stand in the heads of a project's models. Nothing
+   * is stored.
+   *
+   * @generated from rpc firn.v1.ModelService.Test
+   */
+  test: {
+    methodKind: "unary";
+    input: typeof TestRequestSchema;
+    output: typeof TestResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_firn_v1_model, 0);

@@ -1,0 +1,67 @@
+import { digits, equal, eventually } from "./browser.mjs";
+
+/** The medallion graph, the jobs, the channels; a dry run; the palette and live refresh. */
+export async function maintenanceJourney(journey, { bronze, silver, gold }) {
+  await journey.step("the medallion has a card for each table, and counts on its edges", async (page) => {
+    await journey.go("/medallion");
+    for (const layer of [bronze, silver, ...gold]) {
+      const card = page.locator(`[data-model="${layer.table}"]`);
+      await card.waitFor();
+      equal(digits(/([\d,]+)rows/.exec((await card.textContent()).replace(/\s/g, ""))?.[1]?.replace(/^.*?(?=\d)/, "")), layer.rows, `rows on the card of ${layer.table}`);
+    }
+    const edge = page.locator(`[data-edge="${bronze.table} ${silver.table}"]`);
+    equal(digits(await edge.locator("dd").first().textContent()), bronze.rows, "rows into silver, on the edge");
+    await journey.look("medallion");
+  });
+  await journey.step("a model shows its SQL, its rules and its runs", async (page) => {
+    await page.locator(`[data-model="${silver.table}"]`).click();
+    const panel = page.getByRole("dialog");
+    await panel.getByRole("region", { name: `SQL of ${silver.table}` }).waitFor();
+    await panel.getByRole("link", { name: "price_positive" }).waitFor();
+    await journey.look("model");
+    await page.keyboard.press("Escape");
+  });
+  await journey.step("the jobs have states with counts; one opens with its reason", async (page) => {
+    await journey.go("/jobs");
+    await page.locator("tr[data-row]").first().waitFor();
+    await page.getByRole("group", { name: "State" }).getByRole("button", { name: /Succeeded/ }).click();
+    await page.waitForURL(/state=succeeded/);
+    await page.locator("tr[data-row]").first().click();
+    await page.getByRole("dialog").getByText("Why", { exact: true }).waitFor();
+    await journey.look("job");
+    await page.keyboard.press("Escape");
+    await journey.look("jobs");
+  });
+  await journey.step("a compaction is asked for with a dry run first", async (page) => {
+    await journey.go(`/tables/${encodeURIComponent(bronze.table)}`);
+    await page.locator("header").getByRole("button", { name: "Compact", exact: true }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("Dry run: nothing has happened yet.").waitFor();
+    await dialog.getByRole("button", { name: /Compact|Queue it anyway/ }).waitFor();
+    await dialog.getByRole("button", { name: `Copy as CLI: firn compact ${bronze.table} --wait` }).waitFor();
+    await journey.look("dry-run");
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+  });
+  await journey.step("the channels are listed with what they committed", async (page) => {
+    await journey.go("/ingest");
+    await page.locator("tr[data-row]").first().waitFor();
+    await journey.look("ingest");
+  });
+  await journey.step("the runs are listed, each with its law", async (page) => {
+    await journey.go("/runs");
+    await page.locator("tr[data-row]").first().waitFor();
+    equal(await page.getByRole("table", { name: "Runs" }).getByText("broken").count(), 0, "runs whose law is broken");
+    await journey.look("runs");
+  });
+  await journey.step("the palette goes to a table, p pauses the refresh", async (page) => {
+    await page.keyboard.press("Control+k");
+    await page.getByRole("combobox", { name: "Go to a table or a screen" }).fill(gold[0].table);
+    await page.keyboard.press("Enter");
+    await eventually(() => page.locator("[data-table-rows]").getAttribute("data-table-rows").catch(() => ""), gold[0].rows, `rows of ${gold[0].table}`);
+    await page.locator("header").first().click();
+    await page.keyboard.press("p");
+    await page.getByRole("button", { name: "Paused" }).waitFor();
+    await page.keyboard.press("p");
+    await page.getByRole("button", { name: "Live" }).waitFor();
+  });
+}

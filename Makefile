@@ -36,7 +36,7 @@ run: build ## Start firn dev on loopback
 build: web/dist/index.html bin/firn ## Build the page and bin/firn
 
 bin/firn: $(SOURCES) web/dist/index.html
-	$(GO) build -tags $(TAGS) -trimpath -o $@ ./cmd/firn
+	$(GO) build -tags $(TAGS) -o $@ ./cmd/firn
 
 ##@ Proof
 

@@ -1,29 +1,53 @@
+// Command firn is the whole of Firn in one binary: the service in any set of
+// roles, and the command line that talks to it.
 package main
 
 import (
-	_ "connectrpc.com/connect"
-	_ "github.com/apache/arrow-go/v18/parquet/pqarrow"
-	_ "github.com/apache/iceberg-go/catalog/catalogtest"
-	_ "github.com/apache/iceberg-go/table"
-	_ "github.com/charmbracelet/fang"
-	_ "github.com/dgraph-io/ristretto/v2"
-	_ "github.com/duckdb/duckdb-go/v2"
-	_ "github.com/go-co-op/gocron/v2"
-	_ "github.com/goccy/go-yaml"
-	_ "github.com/itchyny/gojq"
-	_ "github.com/jedib0t/go-pretty/v6/table"
-	_ "github.com/knadh/koanf/v2"
-	_ "github.com/minio/minio-go/v7"
-	_ "github.com/prometheus/client_golang/prometheus/promhttp"
-	_ "github.com/rogpeppe/go-internal/testscript"
-	_ "github.com/spf13/cobra"
-	_ "github.com/vbauerster/mpb/v8"
-	_ "github.com/versity/versitygw/embedgw"
-	_ "go.etcd.io/bbolt"
-	_ "go.uber.org/goleak"
-	_ "golang.org/x/sync/errgroup"
-	_ "google.golang.org/protobuf/proto"
-	_ "pgregory.net/rapid"
+	"context"
+	"io"
+	"os"
+
+	"github.com/charmbracelet/fang"
+	"github.com/spf13/cobra"
+
+	"github.com/firnlake/firn/cmd/firn/cli"
+	"github.com/firnlake/firn/internal/duck"
+	"github.com/firnlake/firn/internal/lifecycle"
+	"github.com/firnlake/firn/internal/telemetry"
 )
 
-func main() {}
+func main() {
+	// A worker process of internal/duck is this binary too; it never returns.
+	duck.WorkerMain()
+	os.Exit(run())
+}
+
+func run() int {
+	ctx, stop := lifecycle.Signals(context.Background())
+	defer stop()
+	root := &cobra.Command{
+		Use:   "firn",
+		Short: "A lakehouse table service: Iceberg catalog, writer, compactor, medallion, query",
+		Long: `Firn keeps Apache Iceberg tables: a catalog for every engine, a writer that commits
+micro-batches, a compactor that promotes bronze to silver to gold and keeps
+tables fast, and SQL.
+
+Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 auth, 5 conflict,
+6 unavailable, 7 check failed, 130 interrupted.`,
+	}
+	root.AddCommand(cli.Commands(root)...)
+	root.AddCommand(devCommand(), serveCommand(), demoCommand(), configCommand(), doctorCommand(), versionCommand())
+	var code int
+	err := fang.Execute(ctx, root,
+		fang.WithVersion(telemetry.BuildInfo().Version),
+		fang.WithErrorHandler(func(w io.Writer, _ fang.Styles, err error) { code = cli.Report(w, err) }),
+		fang.WithoutManpage(),
+	)
+	if err != nil && code == 0 {
+		code = cli.ExitFailure
+	}
+	if err != nil && ctx.Err() != nil {
+		code = cli.ExitInterrupted
+	}
+	return code
+}

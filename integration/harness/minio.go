@@ -59,5 +59,5 @@ func StartMinIO(t testing.TB) MinIO {
 
 // Flags point `firn dev` at this store.
 func (m MinIO) Flags(bucket string) []string {
-	return []string{"--s3-endpoint", "http://" + m.Endpoint, "--s3-access-key", m.AccessKey, "--s3-secret-key", m.SecretKey, "--s3-bucket", bucket}
+	return []string{"--s3.endpoint", "http://" + m.Endpoint, "--s3.access-key", m.AccessKey, "--s3.secret-key", m.SecretKey, "--s3.bucket", bucket}
 }

@@ -115,6 +115,8 @@ func (c *checker) limits() {
 		low, high time.Duration
 	}{
 		{"writer.commit_wait", l.Writer.CommitWait, 0, 500 * time.Millisecond},
+		{"compactor.grace", l.Compactor.Grace, time.Minute, 365 * 24 * time.Hour},
+		{"compactor.orphan_every", l.Compactor.OrphanEvery, time.Second, 365 * 24 * time.Hour},
 		{"query.timeout", l.Query.Timeout, time.Millisecond, 24 * time.Hour},
 		{"drain", l.Drain, time.Second, time.Hour},
 	} {

@@ -88,10 +88,16 @@ type Writer struct {
 
 // Compactor is table maintenance and promotion.
 type Compactor struct {
-	Workers    int        `koanf:"workers"`
-	TargetFile ByteSize   `koanf:"target_file"`
-	Memory     ByteSize   `koanf:"memory"` // of one rewrite
-	Schedules  []Schedule `koanf:"schedules"`
+	Workers    int      `koanf:"workers"`
+	TargetFile ByteSize `koanf:"target_file"`
+	Memory     ByteSize `koanf:"memory"` // of one rewrite
+	// Grace is how long a file that nothing reaches is kept. It also protects
+	// files of writers and promotions that are not committed yet: never below
+	// the time such a commit may take.
+	Grace time.Duration `koanf:"grace"`
+	// OrphanEvery is the least time between two sweeps of one table.
+	OrphanEvery time.Duration `koanf:"orphan_every"`
+	Schedules   []Schedule    `koanf:"schedules"`
 }
 
 // Schedule starts a job at wall-clock times.
@@ -155,7 +161,7 @@ func Default() Config {
 		Gateway:   Gateway{Listen: "127.0.0.1:7070"},
 		S3:        S3{Bucket: "lake", Region: "us-east-1", AccessKey: "firn", SecretKey: "firn-dev-secret"},
 		Writer:    Writer{ByteBudget: 256 * MiB, CommitWait: 500 * time.Millisecond, MaxRequest: 64 * MiB},
-		Compactor: Compactor{Workers: 1, TargetFile: 128 * MiB, Memory: 512 * MiB},
+		Compactor: Compactor{Workers: 1, TargetFile: 128 * MiB, Memory: 512 * MiB, Grace: time.Hour, OrphanEvery: 15 * time.Minute},
 		Query:     Query{Workers: 2, Memory: 1 * GiB, Timeout: time.Minute, MaxRows: 1_000_000},
 		Cache:     Cache{Metadata: 64 * MiB, Disk: 4 * GiB},
 		Log:       Log{Level: "info", Format: "auto"},

@@ -42,6 +42,7 @@ type Layer struct {
 	FilesAfter   int64  `json:"files_after"`
 	AvgAfter     int64  `json:"average_file_bytes_after"`
 	FilesWritten int64  `json:"files_written"`
+	AvgWritten   int64  `json:"average_file_bytes_written"`
 	Health       int32  `json:"health_score"`
 }
 
@@ -70,6 +71,17 @@ func (s *Summary) step(name string, begin time.Time, rows int64, note string) {
 		step.Rate = float64(rows) / seconds
 	}
 	s.Steps = append(s.Steps, step)
+}
+
+// layer is the entry of a table, made when there is none.
+func (s *Summary) layer(name string) *Layer {
+	for i := range s.Layers {
+		if s.Layers[i].Table == name {
+			return &s.Layers[i]
+		}
+	}
+	s.Layers = append(s.Layers, Layer{Table: name})
+	return &s.Layers[len(s.Layers)-1]
 }
 
 func (s *Summary) check(name, want, got string) {
@@ -118,9 +130,9 @@ func (s *Summary) print(out io.Writer) {
 
 	var rows []table.Row
 	for _, l := range s.Layers {
-		rows = append(rows, table.Row{l.Table, cli.Count(l.Rows), cli.Count(l.FilesWritten), cli.Count(l.FilesBefore), cli.Bytes(l.AvgBefore), cli.Count(l.FilesAfter), cli.Bytes(l.AvgAfter), l.Health})
+		rows = append(rows, table.Row{l.Table, cli.Count(l.Rows), cli.Count(l.FilesWritten), cli.Bytes(l.AvgWritten), cli.Count(l.FilesBefore), cli.Bytes(l.AvgBefore), cli.Count(l.FilesAfter), cli.Bytes(l.AvgAfter), l.Health})
 	}
-	section("Tables", table.Row{"table", "rows", "files written", "before", "average", "after", "average", "health"}, []int{2, 3, 4, 5, 6, 7, 8}, rows)
+	section("Tables", table.Row{"table", "rows", "written", "average", "before", "average", "after", "average", "health"}, []int{2, 3, 4, 5, 6, 7, 8, 9}, rows)
 
 	rows = nil
 	for _, name := range sortedKeys(s.Quarantined) {

@@ -1,0 +1,215 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/firnlake/firn/catalog"
+	snippets "github.com/firnlake/firn/catalog/connect"
+	"github.com/firnlake/firn/catalog/rest"
+	"github.com/firnlake/firn/catalog/rpc"
+	"github.com/firnlake/firn/compactor"
+	"github.com/firnlake/firn/compactor/jobs"
+	"github.com/firnlake/firn/compactor/medallion"
+	"github.com/firnlake/firn/compactor/plan"
+	"github.com/firnlake/firn/internal/config"
+	"github.com/firnlake/firn/internal/lake"
+	"github.com/firnlake/firn/internal/lifecycle"
+	"github.com/firnlake/firn/internal/telemetry"
+	"github.com/firnlake/firn/query"
+	"github.com/firnlake/firn/web"
+	"github.com/firnlake/firn/writer"
+)
+
+// rooms constructs what the roles ask for, on one catalog, and answers the
+// handler of the one listener. Parts are added in the order in which they
+// start; they stop the other way round, so the catalog outlives the writer's
+// last commit.
+func (p *process) rooms(ctx context.Context) (http.Handler, error) {
+	if err := os.MkdirAll(p.dir.Path("tmp"), 0o755); err != nil {
+		return nil, fmt.Errorf("make the folder for temporary files: %w", err)
+	}
+	cat, err := catalog.New(catalog.Config{Store: p.store, Bucket: p.bucket, Warehouse: p.cfg.Warehouse, Logger: p.log, Registerer: p.registry})
+	if err != nil {
+		return nil, fmt.Errorf("open the catalog: %w", err)
+	}
+	p.parts = append(p.parts, lifecycle.Part{Name: "catalog", Run: cat.Run})
+	p.lake, err = lake.New(lake.Config{
+		Bucket: p.bucket, CacheDir: p.dir.Path("cache"), CacheBytes: int64(p.cfg.Cache.Disk),
+		MetadataCacheBytes: int64(p.cfg.Cache.Metadata), Registerer: p.registry,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the file cache: %w", err)
+	}
+	p.closers = append(p.closers, func() error { p.lake.Close(); return nil })
+
+	mux := http.NewServeMux()
+	handle := func(path string, h http.Handler) { mux.Handle(path, h) }
+	policy := plan.DefaultPolicy()
+	policy.Target = int64(p.cfg.Compactor.TargetFile)
+
+	if p.cfg.Has(config.RoleWriter) {
+		w, err := writer.New(writer.Config{
+			Catalog: cat, Bucket: p.bucket, MemoryBytes: int64(p.cfg.Writer.ByteBudget), RequestBytes: int(p.cfg.Writer.MaxRequest),
+			GroupWait: p.cfg.Writer.CommitWait, Logger: p.log, Registerer: p.registry,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("open the writer: %w", err)
+		}
+		p.parts = append(p.parts, lifecycle.Part{Name: "writer", Run: w.Run})
+		handle(w.Handler())
+	}
+	var health rpc.HealthSource
+	if p.cfg.Has(config.RoleCompactor) {
+		service, err := p.compactor(ctx, cat, policy, handle)
+		if err != nil {
+			return nil, err
+		}
+		health = service
+	}
+	if p.cfg.Has(config.RoleQuery) {
+		pool, err := p.pool("query", p.cfg.Query.Workers, p.cfg.Query.Memory)
+		if err != nil {
+			return nil, err
+		}
+		q, err := query.New(query.Config{
+			Catalog: cat, Lake: p.lake, Pool: pool, Timeout: p.cfg.Query.Timeout, MaxRows: uint64(p.cfg.Query.MaxRows),
+			Logger: p.log, Registerer: p.registry,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("open the query service: %w", err)
+		}
+		p.closers = append(p.closers, func() error { q.Close(); return nil })
+		p.parts = append(p.parts, lifecycle.Part{Name: "query", Run: q.Run})
+		handle(q.Handler())
+	}
+	if p.cfg.Has(config.RoleCatalog) {
+		if err := p.catalogSurfaces(cat, health, uint64(policy.Target), handle); err != nil {
+			return nil, err
+		}
+	}
+	if p.cfg.Has(config.RolePage) {
+		handle("/", web.Handler())
+	}
+	handle("GET /livez", http.HandlerFunc(lifecycle.ServeLive))
+	handle("GET /readyz", http.HandlerFunc(p.readiness.ServeReady))
+	handle("GET /metrics", telemetry.MetricsHandler(p.registry))
+	return telemetry.RequestMetrics(p.registry, nil, http.NewCrossOriginProtection().Handler(mux)), nil
+}
+
+// catalogSurfaces are the Iceberg REST protocol and CatalogService.
+func (p *process) catalogSurfaces(cat *catalog.Catalog, health rpc.HealthSource, target uint64, handle func(string, http.Handler)) error {
+	to := snippets.Target{Endpoint: p.address, Warehouse: p.cfg.Warehouse, S3Endpoint: p.s3Endpoint, Region: p.cfg.S3.Region}
+	var keys *rest.DevCredentials
+	if p.mode.Dev {
+		to.AccessKey, to.SecretKey = p.cfg.S3.AccessKey, p.cfg.S3.SecretKey
+		keys = &rest.DevCredentials{Endpoint: p.s3Endpoint, Region: p.cfg.S3.Region, AccessKey: to.AccessKey, SecretKey: to.SecretKey}
+	}
+	protocol, err := rest.New(rest.Config{Catalog: cat, DevCredentials: keys, Logger: p.log, Registerer: p.registry})
+	if err != nil {
+		return fmt.Errorf("open the Iceberg REST surface: %w", err)
+	}
+	handle("/v1/", protocol)
+	service, err := rpc.New(rpc.Config{Catalog: cat, Files: p.lake, Health: health, Connect: to, TargetFileBytes: target, Logger: p.log})
+	if err != nil {
+		return fmt.Errorf("open the catalog service: %w", err)
+	}
+	handle(service.Handler())
+	return nil
+}
+
+// compactor is maintenance and promotion: two services over one pool of
+// workers.
+func (p *process) compactor(ctx context.Context, cat *catalog.Catalog, policy plan.Policy, handle func(string, http.Handler)) (*compactor.Service, error) {
+	// A rewrite and a promotion may go on at once.
+	pool, err := p.pool("compactor", p.cfg.Compactor.Workers+1, p.cfg.Compactor.Memory)
+	if err != nil {
+		return nil, err
+	}
+	models, err := medallion.New(medallion.Config{
+		Catalog: cat, Store: p.store, Bucket: p.bucket, Lake: p.lake, Pool: pool, TempDir: p.dir.Path("tmp", "promote"),
+		Logger: p.log, Registerer: p.registry,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the model service: %w", err)
+	}
+	cfg := compactor.Config{
+		Catalog: cat, Store: p.store, Bucket: p.bucket, Lake: p.lake, Pool: pool, TempDir: p.dir.Path("tmp", "compact"),
+		Workers: p.cfg.Compactor.Workers, Policy: &policy, Grace: p.cfg.Compactor.Grace, OrphanEvery: p.cfg.Compactor.OrphanEvery,
+		Promote: promotion(models), Logger: p.log, Registerer: p.registry,
+	}
+	for _, dir := range []string{p.dir.Path("tmp", "promote"), cfg.TempDir} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("make the folder for temporary files: %w", err)
+		}
+	}
+	service, err := compactor.New(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open the compactor: %w", err)
+	}
+	for _, s := range p.cfg.Compactor.Schedules {
+		if err := putSchedule(ctx, service, s); err != nil {
+			return nil, err
+		}
+	}
+	p.parts = append(p.parts, lifecycle.Part{Name: "compactor", Run: service.Run}, lifecycle.Part{Name: "models", Run: models.Run})
+	handle(service.Handler())
+	handle(models.Handler())
+	return service, nil
+}
+
+// promotion runs a model, for jobs, until it is up to date.
+func promotion(models *medallion.Service) func(context.Context, string, func(string, int64, int64)) (jobs.Outcome, error) {
+	return func(ctx context.Context, model string, progress func(step string, done, total int64)) (jobs.Outcome, error) {
+		var outcome jobs.Outcome
+		for {
+			run, err := models.Promote(ctx, model)
+			if err != nil {
+				return outcome, err
+			}
+			outcome.Rows += run.Read
+			if run.SnapshotID != 0 {
+				outcome.SnapshotID = run.SnapshotID
+			}
+			outcome.Proof = map[string]string{"run": run.ID, "conservation": fmt.Sprintf(
+				"read %d + live before %d = live after %d + superseded %d + stale %d + deleted %d + quarantined %d + dropped %d + filtered %d",
+				run.Read, run.LiveBefore, run.LiveAfter, run.Superseded, run.Stale, run.Deleted, run.Quarantined, run.Dropped, run.Filtered)}
+			progress("commit", outcome.Rows, outcome.Rows)
+			if !run.More {
+				return outcome, nil
+			}
+		}
+	}
+}
+
+// putSchedule stores a schedule of the configuration. One that has not changed
+// keeps its history, so a restart fires nothing twice.
+func putSchedule(ctx context.Context, service *compactor.Service, s config.Schedule) error {
+	want := compactor.Schedule{Name: s.Name, Cron: s.Cron, TimeZone: s.TimeZone, Kind: jobs.Kind(s.Kind)}
+	switch {
+	case want.Kind == compactor.KindPromote:
+		want.Model = s.Table
+	case s.Table != "" && s.Table != "*":
+		ident, err := catalog.ParseIdent(s.Table)
+		if err != nil {
+			return fmt.Errorf("schedule %s: %w", s.Name, err)
+		}
+		want.Namespace, want.Table = ident.Namespace, ident.Name
+	}
+	present, err := service.Schedules(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schedules: %w", err)
+	}
+	for _, have := range present {
+		if have.Name == want.Name && have.Cron == want.Cron && have.TimeZone == want.TimeZone && have.Kind == want.Kind &&
+			have.Model == want.Model && have.Table == want.Table && have.Namespace.String() == want.Namespace.String() {
+			return nil
+		}
+	}
+	if _, err := service.PutSchedule(ctx, want); err != nil {
+		return fmt.Errorf("store schedule %s: %w", s.Name, err)
+	}
+	return nil
+}

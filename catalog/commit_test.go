@@ -55,9 +55,8 @@ func (k *kit) checkRowIDs(tbl *catalog.Table) {
 	manifests, err := tbl.CurrentSnapshot().Manifests(k.bucket.FileIO())
 	require.NoError(k.t, err)
 	for _, m := range manifests {
-		entries, err := m.FetchEntries(k.bucket.FileIO(), true)
-		require.NoError(k.t, err)
-		for _, e := range entries {
+		for e, err := range m.Entries(k.bucket.FileIO(), true) {
+			require.NoError(k.t, err)
 			if e.DataFile().ContentType() != iceberg.EntryContentData {
 				continue
 			}

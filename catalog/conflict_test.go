@@ -91,9 +91,8 @@ func (k *kit) checkSequence(tbl *catalog.Table, name string, want int64) {
 	manifests, err := k.load(tbl).CurrentSnapshot().Manifests(k.bucket.FileIO())
 	require.NoError(k.t, err)
 	for _, m := range manifests {
-		entries, err := m.FetchEntries(k.bucket.FileIO(), true)
-		require.NoError(k.t, err)
-		for _, e := range entries {
+		for e, err := range m.Entries(k.bucket.FileIO(), true) {
+			require.NoError(k.t, err)
 			if e.DataFile().FilePath() == k.DataPath(tbl)+"/"+name {
 				require.Equal(k.t, want, e.SequenceNum())
 				return

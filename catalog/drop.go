@@ -91,6 +91,9 @@ func (c *Catalog) RegisterTable(ctx context.Context, id Ident, metadataLocation 
 	if !c.underWarehouse(metadataLocation) {
 		return nil, fmt.Errorf("%w: metadata location %q does not lie under the warehouse", ErrInvalid, clip(metadataLocation))
 	}
+	if err := c.checkSize(ctx, metadataLocation); err != nil {
+		return nil, fmt.Errorf("register %s: %w", id, err)
+	}
 	h, err := c.loadHead(ctx, metadataLocation)
 	if err != nil {
 		return nil, fmt.Errorf("%w: register %s: %w", ErrInvalid, id, err)

@@ -289,8 +289,10 @@ func (k *kit) foreignAppend(tbl *catalog.Table, f iceberg.DataFile) []table.Upda
 	require.NoError(k.t, err)
 	require.NoError(k.t, io.WriteFile(m.FilePath(), buf.Bytes()))
 	manifests := []iceberg.ManifestFile{m}
-	s := table.Snapshot{SnapshotID: id, SequenceNumber: cur.Metadata.LastSequenceNumber() + 1, TimestampMs: time.Now().UnixMilli(),
-		ManifestList: tbl.Location() + "/metadata/" + newID() + ".avro", Summary: &table.Summary{Operation: table.OpAppend, Properties: iceberg.Properties{"total-data-files": "1"}}}
+	s := table.Snapshot{
+		SnapshotID: id, SequenceNumber: cur.Metadata.LastSequenceNumber() + 1, TimestampMs: time.Now().UnixMilli(),
+		ManifestList: tbl.Location() + "/metadata/" + newID() + ".avro", Summary: &table.Summary{Operation: table.OpAppend, Properties: iceberg.Properties{"total-data-files": "1"}},
+	}
 	if head := cur.CurrentSnapshot(); head != nil {
 		s.ParentSnapshotID = &head.SnapshotID
 		old, err := head.Manifests(io)

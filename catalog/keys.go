@@ -30,9 +30,11 @@ func (k keys) children(parent Namespace) string {
 func (k keys) touched(ns Namespace) string { return "nstouch/" + k.wh + "/" + escapeLevels(ns) }
 
 func (k keys) tableNames(ns Namespace) string { return "tname/" + k.wh + "/" + escapeLevels(ns) + "//" }
-func (k keys) tableName(id Ident) string      { return k.tableNames(id.Namespace) + escape(id.Name) }
-func (k keys) viewNames(ns Namespace) string  { return "vname/" + k.wh + "/" + escapeLevels(ns) + "//" }
-func (k keys) viewName(id Ident) string       { return k.viewNames(id.Namespace) + escape(id.Name) }
+
+func (k keys) tableName(id Ident) string { return k.tableNames(id.Namespace) + escape(id.Name) }
+
+func (k keys) viewNames(ns Namespace) string { return "vname/" + k.wh + "/" + escapeLevels(ns) + "//" }
+func (k keys) viewName(id Ident) string      { return k.viewNames(id.Namespace) + escape(id.Name) }
 
 func (k keys) tables() string              { return "table/" + k.wh + "/" }
 func (k keys) table(id uuid.UUID) string   { return k.tables() + id.String() }

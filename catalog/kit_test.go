@@ -168,9 +168,8 @@ func (k *kit) live(s table.Snapshot) map[string]int64 {
 	manifests, err := s.Manifests(io)
 	require.NoError(k.t, err)
 	for _, m := range manifests {
-		entries, err := m.FetchEntries(io, true)
-		require.NoError(k.t, err)
-		for _, e := range entries {
+		for e, err := range m.Entries(io, true) {
+			require.NoError(k.t, err)
 			name := filepath.Base(e.DataFile().FilePath())
 			require.NotContains(k.t, out, name, "a file is live once")
 			out[name] = e.DataFile().Count()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -113,8 +114,8 @@ func (c *Catalog) Latest(ctx context.Context, limit int) ([]Event, error) {
 			return nil, err
 		}
 		events := appendEvents(nil, rec, strings.TrimPrefix(kv.Key, c.keys.log()), 0)
-		for i := len(events) - 1; i >= 0; i-- {
-			out = append(out, events[i])
+		for _, e := range slices.Backward(events) {
+			out = append(out, e)
 		}
 	}
 	return out[:min(limit, len(out))], nil

@@ -13,8 +13,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// maxMetadataBytes bounds a metadata file that is read into memory.
-const maxMetadataBytes = 512 << 20
+// maxMetadataBytes bounds a registered metadata file, which is read into memory.
+const maxMetadataBytes = 256 << 20
 
 // head is a table's metadata at one location, decoded. It is immutable.
 type head struct {
@@ -46,6 +46,23 @@ func (c *Catalog) loadHead(ctx context.Context, location string) (*head, error) 
 	h := &head{location: location, meta: meta, json: data}
 	c.keepHead(h)
 	return h, nil
+}
+
+// checkSize refuses a metadata file of somebody else that would fill the
+// memory: its decoder has no limits of its own.
+func (c *Catalog) checkSize(ctx context.Context, location string) error {
+	key, err := c.cfg.Bucket.Key(location)
+	if err != nil {
+		return fmt.Errorf("%w: metadata location: %w", ErrInvalid, err)
+	}
+	info, err := c.cfg.Bucket.Stat(ctx, key)
+	if err != nil {
+		return fmt.Errorf("%w: metadata at %q cannot be read: %w", ErrInvalid, clip(location), err)
+	}
+	if info.Size > maxMetadataBytes {
+		return fmt.Errorf("%w: metadata at %q has %d bytes, the most is %d: expire snapshots there first", ErrInvalid, clip(location), info.Size, int64(maxMetadataBytes))
+	}
+	return nil
 }
 
 // keepHead caches a head; decoded metadata takes about three times its JSON.

@@ -170,8 +170,10 @@ func TestTransactionOverTables(t *testing.T) {
 	}
 	zero := catalog.Version(0)
 	tx := catalog.Transaction{
-		Tables: []catalog.TableChange{change(a, "1", nil), change(b, "1", nil),
-			{Create: &catalog.NewTable{Ident: catalog.Ident{Namespace: catalog.Namespace{"db"}, Name: "new"}, Schema: testSchema}, Requirements: []table.Requirement{table.AssertCreate()}}},
+		Tables: []catalog.TableChange{
+			change(a, "1", nil), change(b, "1", nil),
+			{Create: &catalog.NewTable{Ident: catalog.Ident{Namespace: catalog.Namespace{"db"}, Name: "new"}, Schema: testSchema}, Requirements: []table.Requirement{table.AssertCreate()}},
+		},
 		Records: []catalog.Record{{Key: "wm/default/x", Expect: &zero, Value: []byte("1")}},
 	}
 	done, err := k.Commit(k.ctx(), tx)

@@ -9,9 +9,10 @@ import (
 	"testing"
 
 	"github.com/apache/iceberg-go"
+	"github.com/stretchr/testify/require"
+
 	"github.com/firnlake/firn/compactor"
 	"github.com/firnlake/firn/compactor/jobs"
-	"github.com/stretchr/testify/require"
 )
 
 // Small files of several partitions become one each, and every row is there.

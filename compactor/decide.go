@@ -6,10 +6,11 @@ import (
 	"maps"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/compactor/plan"
-	"github.com/google/uuid"
 )
 
 const (

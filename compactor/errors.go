@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"connectrpc.com/connect"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/compactor/rewrite"

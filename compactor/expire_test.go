@@ -11,12 +11,13 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor"
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/internal/objstore"
-	"github.com/google/uuid"
-	"github.com/stretchr/testify/require"
 )
 
 func (h *house) tag(t *catalog.Table, name string, snapshot int64, kind table.RefType) {

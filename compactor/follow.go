@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/apache/iceberg-go"
+	"github.com/google/uuid"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/compactor/rewrite"
-	"github.com/google/uuid"
 )
 
 // tracked is what is known of one table.

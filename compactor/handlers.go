@@ -7,12 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/compactor/rewrite"
 	"github.com/firnlake/firn/internal/lake"
-	"github.com/google/uuid"
 )
 
 // A conflict is planned anew at once, so many times, before the job waits.

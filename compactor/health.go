@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor/rewrite"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
-	"github.com/google/uuid"
 )
 
 // Health answers a table's health from memory: it is cheap enough for every

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -16,6 +17,9 @@ import (
 	"github.com/apache/iceberg-go"
 	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/catalog/memstore"
 	"github.com/firnlake/firn/compactor"
@@ -25,8 +29,6 @@ import (
 	"github.com/firnlake/firn/internal/objstore"
 	"github.com/firnlake/firn/internal/objstore/objstoretest"
 	"github.com/firnlake/firn/internal/parquet"
-	"github.com/google/uuid"
-	"github.com/stretchr/testify/require"
 )
 
 var pool *duck.Pool
@@ -111,9 +113,7 @@ func (h *house) create(name string, props iceberg.Properties) *catalog.Table {
 	require.NoError(h.t, err)
 	require.NoError(h.t, h.catalog.EnsureNamespace(h.t.Context(), id.Namespace))
 	all := iceberg.Properties{"firn.write.merge-ready": "true", "firn.compact.row-hash": "true"}
-	for k, v := range props {
-		all[k] = v
-	}
+	maps.Copy(all, props)
 	spec := iceberg.NewPartitionSpec(iceberg.PartitionField{SourceIDs: []int{1}, FieldID: 1000, Name: "country", Transform: iceberg.IdentityTransform{}})
 	t, err := h.catalog.CreateTable(h.t.Context(), catalog.NewTable{Ident: id, Schema: schema, Spec: &spec, Properties: all})
 	require.NoError(h.t, err)

@@ -3,9 +3,10 @@ package compactor
 import (
 	"time"
 
-	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/firnlake/firn/compactor/jobs"
 )
 
 type metrics struct {

@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"github.com/apache/iceberg-go"
+	"github.com/stretchr/testify/require"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor"
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
-	"github.com/stretchr/testify/require"
 )
 
 // query runs SQL over "t", the table's rows with lineage.

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/compactor/rewrite"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Handler serves firn.v1.JobService.
@@ -180,8 +181,10 @@ type quiet struct{}
 func (quiet) Progress(string, int64, int64) {}
 func (quiet) Advance(int64)                 {}
 
-var _ rewrite.Progress = quiet{}
-var _ rewrite.Progress = (*jobs.Task)(nil)
+var (
+	_ rewrite.Progress = quiet{}
+	_ rewrite.Progress = (*jobs.Task)(nil)
+)
 
 func (h handler) ListJobs(ctx context.Context, req *connect.Request[firnv1.ListJobsRequest]) (*connect.Response[firnv1.ListJobsResponse], error) {
 	f := jobs.Filter{Limit: int(min(req.Msg.GetLimit(), 10_000))}

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/robfig/cron/v3"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor/jobs"
-	"github.com/robfig/cron/v3"
 )
 
 // Schedule makes jobs at times. Overlap: while a job it made is still active,

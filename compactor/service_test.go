@@ -10,13 +10,14 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/apache/iceberg-go"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor"
 	"github.com/firnlake/firn/compactor/jobs"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
-	"github.com/google/uuid"
-	"github.com/stretchr/testify/require"
 )
 
 // eventually waits for something that another goroutine brings about.
@@ -149,8 +150,11 @@ func TestScheduleFiresOnce(t *testing.T) {
 	require.WithinDuration(t, clock.now().Truncate(time.Hour), all[0].LastFired, time.Second)
 
 	for _, bad := range []compactor.Schedule{
-		{Name: "x", Cron: "every day", Kind: compactor.KindCompact}, {Name: "x", Cron: "0 * * * *", TimeZone: "Mars/Olympus", Kind: compactor.KindCompact},
-		{Name: "a/b", Cron: "0 * * * *", Kind: compactor.KindCompact}, {Name: "x", Cron: "0 * * * *", Kind: "tidy"}, {Name: "x", Cron: "0 * * * *", Kind: compactor.KindPromote},
+		{Name: "x", Cron: "every day", Kind: compactor.KindCompact},
+		{Name: "x", Cron: "0 * * * *", TimeZone: "Mars/Olympus", Kind: compactor.KindCompact},
+		{Name: "a/b", Cron: "0 * * * *", Kind: compactor.KindCompact},
+		{Name: "x", Cron: "0 * * * *", Kind: "tidy"},
+		{Name: "x", Cron: "0 * * * *", Kind: compactor.KindPromote},
 	} {
 		_, err := h.service.PutSchedule(t.Context(), bad)
 		require.ErrorIs(t, err, catalog.ErrInvalid, "%+v", bad)

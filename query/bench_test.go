@@ -4,8 +4,9 @@ import (
 	"testing"
 
 	"connectrpc.com/connect"
-	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/stretchr/testify/require"
+
+	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 )
 
 // A small aggregate over Connect, everything warm: parse, load, plan, a fresh

@@ -16,14 +16,15 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake/laketest"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
 	"github.com/firnlake/firn/query"
-	"github.com/google/uuid"
-	"github.com/stretchr/testify/require"
 )
 
 func TestMain(m *testing.M) {
@@ -325,8 +326,10 @@ func TestRefusals(t *testing.T) {
 	e.refused("DROP TABLE bronze.lines", connect.CodeInvalidArgument, "only SELECT")
 	e.refused("SELECT 'x'::INTEGER", connect.CodeInvalidArgument, "Conversion")
 	e.refused("FROM '/etc/passwd'", connect.CodeInvalidArgument)
-	for _, sql := range []string{"FROM read_text('/etc/passwd')", "FROM read_parquet('x')", "FROM duckdb_views()", "FROM duckdb_settings()", "SELECT current_setting('allowed_paths')",
-		"FROM glob('/*')", "FROM query_table('bronze.lines')", "SELECT * FROM bronze.lines WHERE country IN (SELECT content FROM read_text('/etc/passwd'))", "FROM parquet_scan('x')"} {
+	for _, sql := range []string{
+		"FROM read_text('/etc/passwd')", "FROM read_parquet('x')", "FROM duckdb_views()", "FROM duckdb_settings()", "SELECT current_setting('allowed_paths')",
+		"FROM glob('/*')", "FROM query_table('bronze.lines')", "SELECT * FROM bronze.lines WHERE country IN (SELECT content FROM read_text('/etc/passwd'))", "FROM parquet_scan('x')",
+	} {
 		e.refused(sql, connect.CodeInvalidArgument, "not available")
 	}
 	for _, sql := range []string{"FROM information_schema.tables", "FROM pg_catalog.pg_views"} {

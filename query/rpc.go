@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
+
 	"github.com/firnlake/firn/internal/duck"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 )
@@ -194,15 +196,15 @@ func (s *Service) explain(ctx context.Context, req *firnv1.ExplainRequest, entry
 	if err != nil {
 		return nil, err
 	}
-	plan := ""
+	var plan strings.Builder
 	for _, row := range rows {
 		text, ok := row["explain_value"].(string)
 		if !ok {
 			return nil, errors.New("the plan has no text")
 		}
-		plan += text
+		plan.WriteString(text)
 	}
-	return &firnv1.ExplainResponse{Tables: st.scans(), Plan: scrubPlan(plan)}, nil
+	return &firnv1.ExplainResponse{Tables: st.scans(), Plan: scrubPlan(plan.String())}, nil
 }
 
 // scans is what the statement reads, for the answer's header.

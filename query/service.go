@@ -26,11 +26,12 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Tables is what the service needs of the catalog.

@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/apache/iceberg-go/table"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
-	"golang.org/x/sync/errgroup"
 )
 
 // statement is a user's statement, ready to run.
@@ -35,7 +36,6 @@ type tableUse struct {
 	table    *catalog.Table
 	scan     *lake.Scan
 	relation *lake.Relation
-	view     []string // catalog, schema and name of its view, outermost first
 }
 
 // pin says which snapshot of a table; the zero value is the head.
@@ -45,8 +45,8 @@ type pin struct {
 	millis   int64
 }
 
-func (s *statement) release() {
-	for _, t := range s.tables {
+func (st *statement) release() {
+	for _, t := range st.tables {
 		if t.relation != nil {
 			t.relation.Release()
 		}

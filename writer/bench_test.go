@@ -27,10 +27,15 @@ import (
 func invoiceLines(contributor string, first, n int) arrow.RecordBatch {
 	s := arrow.BinaryTypes.String
 	schema := arrow.NewSchema([]arrow.Field{
-		{Name: "contributor", Type: s}, {Name: "row_no", Type: arrow.PrimitiveTypes.Int64},
-		{Name: "invoice_no", Type: s}, {Name: "stock_code", Type: s}, {Name: "description", Type: s},
-		{Name: "quantity", Type: arrow.PrimitiveTypes.Int64}, {Name: "invoice_date", Type: &arrow.TimestampType{Unit: arrow.Microsecond}},
-		{Name: "unit_price", Type: arrow.PrimitiveTypes.Float64}, {Name: "customer_id", Type: arrow.PrimitiveTypes.Float64},
+		{Name: "contributor", Type: s},
+		{Name: "row_no", Type: arrow.PrimitiveTypes.Int64},
+		{Name: "invoice_no", Type: s},
+		{Name: "stock_code", Type: s},
+		{Name: "description", Type: s},
+		{Name: "quantity", Type: arrow.PrimitiveTypes.Int64},
+		{Name: "invoice_date", Type: &arrow.TimestampType{Unit: arrow.Microsecond}},
+		{Name: "unit_price", Type: arrow.PrimitiveTypes.Float64},
+		{Name: "customer_id", Type: arrow.PrimitiveTypes.Float64},
 	}, nil)
 	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
 	defer b.Release()

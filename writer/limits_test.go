@@ -79,8 +79,8 @@ func TestBackpressure(t *testing.T) {
 			if d := detail[*firnv1.RetryHint](t, err); d.RetryAfterMs == 0 {
 				t.Error("no hint")
 			}
-			e := new(connect.Error)
-			if e = asConnect(err); e.Meta().Get("Retry-After") == "" {
+			e := asConnect(err)
+			if e.Meta().Get("Retry-After") == "" {
 				t.Error("no Retry-After header")
 			}
 			refused = e

@@ -119,7 +119,10 @@ func TestGroupsShareATransaction(t *testing.T) {
 			return err
 		})
 	}
-	g.Go(func() error { _, err := s.Apply(t.Context(), catalog.Batch{Then: []catalog.Op{{Key: "zero"}}}); return err })
+	g.Go(func() error {
+		_, err := s.Apply(t.Context(), catalog.Batch{Then: []catalog.Op{{Key: "zero"}}})
+		return err
+	})
 	<-entered
 	for i := range revs {
 		apply(i)

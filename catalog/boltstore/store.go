@@ -18,6 +18,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/firnlake/firn/catalog"
 )
@@ -81,7 +82,7 @@ func Open(cfg Config) (*Store, error) {
 		Timeout:      cfg.LockTimeout,
 		FreelistType: bolt.FreelistMapType,
 	})
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open catalog store %s: another process has it open; stop that one first: %w", cfg.Path, err)
 	}
 	if err != nil {
@@ -182,7 +183,7 @@ func (s *Store) view(f func(*bolt.Tx) error) error {
 		return err
 	}
 	err := s.db.View(f)
-	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return catalog.ErrClosed
 	}
 	return err

@@ -46,7 +46,7 @@ func RunStore(t *testing.T, open func(t *testing.T) catalog.Store) {
 	t.Run("model", func(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			s := open(t)
-			defer s.Close()
+			defer func() { _ = s.Close() }()
 			runModel(rt, s)
 		})
 	})
@@ -143,9 +143,12 @@ func failedBatch(t *testing.T, s catalog.Store) {
 
 func laterOperation(t *testing.T, s catalog.Store) {
 	_, err := s.Apply(t.Context(), catalog.Batch{Then: []catalog.Op{
-		{Key: "a", Value: []byte("1")}, {Key: "a", Value: []byte("2")},
-		{Key: "b", Value: []byte("1")}, {Key: "b", Delete: true},
-		{Key: "c", Delete: true}, {Key: "c", Value: []byte("3")},
+		{Key: "a", Value: []byte("1")},
+		{Key: "a", Value: []byte("2")},
+		{Key: "b", Value: []byte("1")},
+		{Key: "b", Delete: true},
+		{Key: "c", Delete: true},
+		{Key: "c", Value: []byte("3")},
 	}})
 	require.NoError(t, err)
 	_, kvs, err := s.Scan(t.Context(), catalog.Range{})

@@ -37,6 +37,7 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 auth, 5 conflict,
 	}
 	root.AddCommand(cli.Commands(root)...)
 	root.AddCommand(devCommand(), serveCommand(), demoCommand(), configCommand(), doctorCommand(), versionCommand())
+	cli.StrictGroups(root)
 	var code int
 	err := fang.Execute(ctx, root,
 		fang.WithVersion(telemetry.BuildInfo().Version),

@@ -22,8 +22,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/firnlake/firn/catalog"
 	"github.com/google/uuid"
+
+	"github.com/firnlake/firn/catalog"
 )
 
 // Kind says which handler runs a job.

@@ -10,10 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/catalog/memstore"
 	"github.com/firnlake/firn/compactor/jobs"
-	"github.com/google/uuid"
 )
 
 func queue(t *testing.T, store catalog.Store, change func(*jobs.Config)) *jobs.Queue {

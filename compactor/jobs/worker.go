@@ -9,8 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/firnlake/firn/catalog"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/firnlake/firn/catalog"
 )
 
 // Task is a claimed job, as its handler sees it.
@@ -184,7 +185,7 @@ func (q *Queue) run(ctx context.Context, j *Job, h Handler) error {
 
 // settle records the end of a run.
 func (q *Queue) settle(ctx context.Context, j *Job, err, cause error) error {
-	if cause == ErrLeaseLost {
+	if errors.Is(cause, ErrLeaseLost) {
 		q.cfg.Logger.WarnContext(ctx, "job was lost to another worker", "job", j.ID)
 		return nil
 	}
@@ -222,9 +223,9 @@ func (q *Queue) conclude(ctx context.Context, j *Job, err, cause error) error {
 	_, never := errors.AsType[permanent](err)
 	_, stop := errors.AsType[fatal](err)
 	switch {
-	case cause == ErrCancelled || j.CancelRequested:
+	case errors.Is(cause, ErrCancelled) || j.CancelRequested:
 		return q.end(ctx, j, Cancelled)
-	case cause == ErrShutdown || stop:
+	case errors.Is(cause, ErrShutdown) || stop:
 		j.Attempt-- // not its fault
 		j.NotBefore = time.Time{}
 	case never || j.Attempt >= q.cfg.Attempts:

@@ -94,8 +94,10 @@ func compacted(files []plan.File, c plan.Compaction, round int) []plan.File {
 	return out
 }
 
-var prefixes = map[string]string{"target": plan.PropertyTarget, "min-files": plan.PropertyMinFiles, "quiet": plan.PropertyQuiet,
-	"growth": plan.PropertyGrowth, "fuse": plan.PropertyFuse, "sort": plan.PropertySort, "max-job": plan.PropertyMaxJobBytes}
+var prefixes = map[string]string{
+	"target": plan.PropertyTarget, "min-files": plan.PropertyMinFiles, "quiet": plan.PropertyQuiet,
+	"growth": plan.PropertyGrowth, "fuse": plan.PropertyFuse, "sort": plan.PropertySort, "max-job": plan.PropertyMaxJobBytes,
+}
 
 func parse(t *testing.T, shape string) (files []plan.File, p plan.Policy, s plan.Scope) {
 	t.Helper()

@@ -4,8 +4,9 @@ import (
 	"maps"
 	"time"
 
-	"github.com/firnlake/firn/catalog"
 	"github.com/google/uuid"
+
+	"github.com/firnlake/firn/catalog"
 )
 
 // Health is what the planner knows of a table without looking at its files:

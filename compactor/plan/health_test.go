@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor/plan"
-	"github.com/google/uuid"
 )
 
 var start = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)

@@ -6,8 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/firnlake/firn/catalog"
 	"github.com/google/uuid"
+
+	"github.com/firnlake/firn/catalog"
 )
 
 // Kind of a maintenance job.

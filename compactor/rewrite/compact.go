@@ -12,11 +12,12 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/internal/lake"
-	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 )
 
 // Compaction is a request to carry out groups of one table.
@@ -225,9 +226,7 @@ func (c *compaction) commit(ctx context.Context, outputs []output) (Result, erro
 		res.CopyCPU += o.copyCPU
 		res.ProofCPU += o.proofCPU
 	}
-	for _, d := range dangling(c.Scan, removed) {
-		change.Removed = append(change.Removed, d)
-	}
+	change.Removed = append(change.Removed, dangling(c.Scan, removed)...)
 	var in int64
 	for _, g := range c.Groups {
 		in += g.Rows

@@ -8,8 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/firnlake/firn/catalog"
 	"github.com/google/uuid"
+
+	"github.com/firnlake/firn/catalog"
 )
 
 // dropped is what the catalog records about a dropped table (drop/<warehouse>/<uuid>).

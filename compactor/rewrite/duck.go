@@ -11,10 +11,10 @@ import (
 	"strings"
 
 	"github.com/apache/iceberg-go"
+
 	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
-
 	firnparquet "github.com/firnlake/firn/internal/parquet"
 )
 

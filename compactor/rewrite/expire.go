@@ -8,9 +8,10 @@ import (
 	"time"
 
 	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor/plan"
-	"github.com/google/uuid"
 )
 
 // isWatermark: the tag pins how far a model has read the table, and the model

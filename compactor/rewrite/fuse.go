@@ -10,11 +10,11 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/schema"
 	"github.com/apache/iceberg-go"
+
 	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/internal/lake"
-	"github.com/firnlake/firn/internal/parquet/fuse"
-
 	firnparquet "github.com/firnlake/firn/internal/parquet"
+	"github.com/firnlake/firn/internal/parquet/fuse"
 )
 
 // errFuseless: fusing is not possible or would not help; a rewrite would.

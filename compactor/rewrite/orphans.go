@@ -10,9 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/internal/objstore"
-	"github.com/google/uuid"
 )
 
 // ErrBreaker: a removal would take too much of a table at once.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/apache/iceberg-go"
+
 	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
@@ -34,10 +35,17 @@ func TestMain(m *testing.M) {
 }
 
 var proofColumns = columns{
-	{"flag", 1, iceberg.PrimitiveTypes.Bool}, {"i", 2, iceberg.PrimitiveTypes.Int64}, {"d", 3, iceberg.DecimalTypeOf(12, 3)},
-	{"wide", 4, iceberg.DecimalTypeOf(38, 2)}, {"f", 5, iceberg.PrimitiveTypes.Float64}, {"s", 6, iceberg.PrimitiveTypes.String},
-	{"b", 7, iceberg.PrimitiveTypes.Binary}, {"day", 8, iceberg.PrimitiveTypes.Date}, {"at", 9, iceberg.PrimitiveTypes.Timestamp},
-	{"clock", 10, iceberg.PrimitiveTypes.Time}, {"u", 11, iceberg.PrimitiveTypes.UUID},
+	{"flag", 1, iceberg.PrimitiveTypes.Bool},
+	{"i", 2, iceberg.PrimitiveTypes.Int64},
+	{"d", 3, iceberg.DecimalTypeOf(12, 3)},
+	{"wide", 4, iceberg.DecimalTypeOf(38, 2)},
+	{"f", 5, iceberg.PrimitiveTypes.Float64},
+	{"s", 6, iceberg.PrimitiveTypes.String},
+	{"b", 7, iceberg.PrimitiveTypes.Binary},
+	{"day", 8, iceberg.PrimitiveTypes.Date},
+	{"at", 9, iceberg.PrimitiveTypes.Timestamp},
+	{"clock", 10, iceberg.PrimitiveTypes.Time},
+	{"u", 11, iceberg.PrimitiveTypes.UUID},
 	{"list", 12, &iceberg.ListType{ElementID: 13, Element: iceberg.PrimitiveTypes.Int32}},
 	{"st", 14, &iceberg.StructType{FieldList: []iceberg.NestedField{{ID: 15, Name: "x", Type: iceberg.PrimitiveTypes.Float64}}}},
 	{"m", 16, &iceberg.MapType{KeyID: 17, KeyType: iceberg.PrimitiveTypes.String, ValueID: 18, ValueType: iceberg.PrimitiveTypes.Int32}},

@@ -7,8 +7,9 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
-	"github.com/firnlake/firn/internal/objstore"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/firnlake/firn/internal/objstore"
 )
 
 // reach collects the keys of all files that a table's metadata reaches: every

@@ -25,11 +25,12 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 	"github.com/firnlake/firn/internal/objstore"
-	"github.com/google/uuid"
 )
 
 // ErrProof: the output of a compaction does not hold the rows of its input.

@@ -3,8 +3,9 @@ package duck_test
 import (
 	"testing"
 
-	"github.com/firnlake/firn/internal/duck"
 	"github.com/stretchr/testify/require"
+
+	"github.com/firnlake/firn/internal/duck"
 )
 
 // One round trip on a worker that stays.

@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/firnlake/firn/internal/duck"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/firnlake/firn/internal/duck"
 )
 
 func TestMain(m *testing.M) {

@@ -108,8 +108,10 @@ func TestCloseEndsJobs(t *testing.T) {
 	for range 4 { // two run, two wait
 		wg.Go(func() {
 			var once sync.Once
-			_, err := p.Exec(t.Context(), Job{SQL: "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range * 3 = b.range + 1.5",
-				OnProgress: func(float64) { once.Do(func() { started <- struct{}{} }) }})
+			_, err := p.Exec(t.Context(), Job{
+				SQL:        "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range * 3 = b.range + 1.5",
+				OnProgress: func(float64) { once.Do(func() { started <- struct{}{} }) },
+			})
 			if !errors.Is(err, ErrClosed) {
 				t.Errorf("a job of a closed pool answered %v", err)
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
+
 	"github.com/firnlake/firn/internal/parquet"
 )
 
@@ -83,14 +84,14 @@ func (r *Result) Next() (more bool) {
 		r.rec = r.ipc.RecordBatch()
 		return true
 	}
-	if err := r.ipc.Err(); err != nil && err != io.EOF {
+	if err := r.ipc.Err(); err != nil && !errors.Is(err, io.EOF) {
 		r.err = r.run.blame(fmt.Errorf("%w: its Arrow stream is broken: %w", ErrKilled, err))
 		return false
 	}
 	// The end of the stream is the end of the job only when the worker's
 	// trailer says so.
 	var extra [1]byte
-	if n, err := r.run.Read(extra[:]); n > 0 || err != io.EOF {
+	if n, err := r.run.Read(extra[:]); n > 0 || !errors.Is(err, io.EOF) {
 		if n > 0 {
 			err = r.run.finish(fmt.Errorf("%w: it went on after the end of its Arrow stream", ErrKilled))
 		}

@@ -3,6 +3,7 @@ package duck
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -83,13 +84,13 @@ func (p *Pool) Explain(ctx context.Context, job Job, analyze bool) (string, erro
 	if err != nil {
 		return "", err
 	}
-	var text string
+	var text strings.Builder
 	for _, row := range rows {
 		if s, ok := row["explain_value"].(string); ok {
-			text += s
+			text.WriteString(s)
 		}
 	}
-	return text, nil
+	return text.String(), nil
 }
 
 // GoValue is the value of a row as Exec gives it.

@@ -73,8 +73,10 @@ func oneSelect(tree []byte) error {
 	}
 	switch {
 	case doc.Error && doc.Type == "not implemented":
-		return &wireError{Class: classSQL, Kind: "Permission", Position: -1,
-			Message: "only SELECT statements are answered here; tables are changed by ingestion, models and the catalog's own commands"}
+		return &wireError{
+			Class: classSQL, Kind: "Permission", Position: -1,
+			Message: "only SELECT statements are answered here; tables are changed by ingestion, models and the catalog's own commands",
+		}
 	case doc.Error:
 		pos := -1
 		if n, err := strconv.Atoi(doc.Position.String()); err == nil {
@@ -82,8 +84,10 @@ func oneSelect(tree []byte) error {
 		}
 		return &wireError{Class: classSQL, Kind: "Parser", Message: doc.Message, Position: pos}
 	case len(doc.Statements) != 1:
-		return &wireError{Class: classSQL, Kind: "Parser", Position: -1,
-			Message: fmt.Sprintf("expected one statement, found %d: send them one at a time", len(doc.Statements))}
+		return &wireError{
+			Class: classSQL, Kind: "Parser", Position: -1,
+			Message: fmt.Sprintf("expected one statement, found %d: send them one at a time", len(doc.Statements)),
+		}
 	}
 	return nil
 }

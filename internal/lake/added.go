@@ -3,6 +3,7 @@ package lake
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
@@ -49,7 +50,7 @@ func (l *Lake) Added(ctx context.Context, meta table.Metadata, from, to int64) (
 	// appends are all in the manifests of its last one; only a replace takes
 	// some away, and then the state before it is read too.
 	seen := map[string]bool{}
-	for i := len(chain) - 1; i >= 0; i-- { // oldest first
+	for i := range slices.Backward(chain) { // oldest first
 		last := i == 0 || !appends[chain[i-1].SnapshotID]
 		if !appends[chain[i].SnapshotID] || !last {
 			continue

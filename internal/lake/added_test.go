@@ -5,9 +5,10 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+	"github.com/stretchr/testify/require"
+
 	"github.com/firnlake/firn/internal/lake"
 	"github.com/firnlake/firn/internal/lake/laketest"
-	"github.com/stretchr/testify/require"
 )
 
 // compact replaces all files by one, as a compaction does.
@@ -28,7 +29,7 @@ func compact(t testing.TB, f *laketest.Table) int64 {
 			}
 			fresh = append(fresh, df)
 		}
-		return tx.NewRewrite(nil).Apply(old, fresh, nil).Commit(t.Context())
+		return tx.NewRewrite(nil).Apply(old, fresh, nil).Commit(t.Context()) //nolint:staticcheck // the tables of this test have no deletion vectors
 	})
 }
 

@@ -4,10 +4,11 @@ import (
 	"testing"
 
 	"github.com/apache/iceberg-go"
+	"github.com/stretchr/testify/require"
+
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 	"github.com/firnlake/firn/internal/lake/laketest"
-	"github.com/stretchr/testify/require"
 )
 
 // Planning a table of 40 manifests, with the manifest cache and without.

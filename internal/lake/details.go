@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table/dv"
+
 	"github.com/firnlake/firn/internal/duck"
 )
 
@@ -29,7 +30,7 @@ func (b *relationBuilder) side(schema *arrow.Schema, fill func(*array.RecordBuil
 		return "", err
 	}
 	path := f.Name()
-	b.releases = append(b.releases, func() { os.Remove(path) })
+	b.releases = append(b.releases, func() { _ = os.Remove(path) })
 	b.paths = append(b.paths, path)
 	w, err := pqarrow.NewFileWriter(schema, f, parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Lz4Raw)), pqarrow.DefaultWriterProps())
 	if err != nil {
@@ -47,11 +48,11 @@ func (b *relationBuilder) side(schema *arrow.Schema, fill func(*array.RecordBuil
 		return w.Write(rec)
 	}
 	if err := fill(rb, flush); err != nil {
-		w.Close()
+		_ = w.Close()
 		return "", err
 	}
 	if err := flush(); err != nil {
-		w.Close()
+		_ = w.Close()
 		return "", err
 	}
 	if err := w.Close(); err != nil { // closes f

@@ -14,9 +14,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/firnlake/firn/internal/objstore"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/firnlake/firn/internal/objstore"
 )
 
 // fileCache holds copies of a remote bucket's files, which are immutable, in a

@@ -11,12 +11,13 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+	"github.com/stretchr/testify/require"
+
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 	"github.com/firnlake/firn/internal/lake/laketest"
 	"github.com/firnlake/firn/internal/objstore"
 	"github.com/firnlake/firn/internal/objstore/objstoretest"
-	"github.com/stretchr/testify/require"
 )
 
 // remote is a table whose bucket this machine does not serve.
@@ -155,12 +156,14 @@ func TestImportedFiles(t *testing.T) {
 
 func TestNestedInsideLists(t *testing.T) {
 	element := &iceberg.StructType{FieldList: []iceberg.NestedField{
-		{ID: 11, Name: "a b", Type: iceberg.PrimitiveTypes.Int32}, {ID: 12, Name: "ok", Type: iceberg.PrimitiveTypes.String}}}
+		{ID: 11, Name: "a b", Type: iceberg.PrimitiveTypes.Int32}, {ID: 12, Name: "ok", Type: iceberg.PrimitiveTypes.String},
+	}}
 	schema := iceberg.NewSchema(0,
 		iceberg.NestedField{ID: 1, Name: "id", Type: iceberg.PrimitiveTypes.Int64},
 		iceberg.NestedField{ID: 2, Name: "list", Type: &iceberg.ListType{ElementID: 3, Element: element}},
 		iceberg.NestedField{ID: 4, Name: "map", Type: &iceberg.MapType{KeyID: 5, KeyType: iceberg.PrimitiveTypes.String, ValueID: 6, ValueType: &iceberg.StructType{
-			FieldList: []iceberg.NestedField{{ID: 13, Name: "ü", Type: iceberg.PrimitiveTypes.Int64}}}}},
+			FieldList: []iceberg.NestedField{{ID: 13, Name: "ü", Type: iceberg.PrimitiveTypes.Int64}},
+		}}},
 	)
 	f := laketest.New(t, schema, nil, nil)
 	f.Append(`[{"id": 1, "list": [{"a b": 1, "ok": "x"}, {"a b": 2, "ok": null}], "map": [{"key": "k", "value": {"ü": 7}}]}, {"id": 2, "list": [], "map": []}, {"id": 3}]`)

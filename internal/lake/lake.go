@@ -21,8 +21,9 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
-	"github.com/firnlake/firn/internal/objstore"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/firnlake/firn/internal/objstore"
 )
 
 // Config of a Lake.

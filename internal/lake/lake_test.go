@@ -2,16 +2,18 @@ package lake_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+	"github.com/stretchr/testify/require"
+
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 	"github.com/firnlake/firn/internal/lake/laketest"
-	"github.com/stretchr/testify/require"
 )
 
 func TestMain(m *testing.M) {
@@ -44,9 +46,7 @@ var mergeOnRead = iceberg.Properties{table.WriteDeleteModeKey: table.WriteModeMe
 
 func withVersion(v string, props iceberg.Properties) iceberg.Properties {
 	out := iceberg.Properties{table.PropertyFormatVersion: v}
-	for k, val := range props {
-		out[k] = val
-	}
+	maps.Copy(out, props)
 	return out
 }
 
@@ -87,7 +87,8 @@ func TestAllTypes(t *testing.T) {
 		iceberg.NestedField{ID: 12, Name: "file_row_number", Type: iceberg.PrimitiveTypes.Int32},
 		iceberg.NestedField{ID: 13, Name: "list", Type: &iceberg.ListType{ElementID: 14, Element: iceberg.PrimitiveTypes.Int64}},
 		iceberg.NestedField{ID: 15, Name: "st", Type: &iceberg.StructType{FieldList: []iceberg.NestedField{
-			{ID: 16, Name: "x y", Type: iceberg.PrimitiveTypes.Int32}, {ID: 17, Name: "z", Type: iceberg.PrimitiveTypes.String}}}},
+			{ID: 16, Name: "x y", Type: iceberg.PrimitiveTypes.Int32}, {ID: 17, Name: "z", Type: iceberg.PrimitiveTypes.String},
+		}}},
 	)
 	f := laketest.New(t, schema, nil, nil)
 	f.Append(`[{"b": true, "i": 1, "l": 9007199254740993, "f": 1.5, "d": 2.25, "dec": "123456789012345.678", "day": "2026-02-28", "ts": "2026-02-28T23:59:59.999999",
@@ -194,7 +195,8 @@ func TestSchemaEvolution(t *testing.T) {
 
 func TestNestedEvolution(t *testing.T) {
 	inner := &iceberg.StructType{FieldList: []iceberg.NestedField{
-		{ID: 11, Name: "x", Type: iceberg.PrimitiveTypes.Int32}, {ID: 12, Name: "y", Type: iceberg.PrimitiveTypes.String}}}
+		{ID: 11, Name: "x", Type: iceberg.PrimitiveTypes.Int32}, {ID: 12, Name: "y", Type: iceberg.PrimitiveTypes.String},
+	}}
 	schema := iceberg.NewSchema(0,
 		iceberg.NestedField{ID: 1, Name: "id", Type: iceberg.PrimitiveTypes.Int64},
 		iceberg.NestedField{ID: 2, Name: "s", Type: inner},

@@ -5,9 +5,10 @@ import (
 	"testing"
 
 	"github.com/apache/iceberg-go"
+	"github.com/stretchr/testify/require"
+
 	"github.com/firnlake/firn/internal/lake"
 	"github.com/firnlake/firn/internal/lake/laketest"
-	"github.com/stretchr/testify/require"
 )
 
 // many is a scan of n mentions of one small file, under n names.

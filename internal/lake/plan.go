@@ -10,8 +10,9 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
-	"github.com/firnlake/firn/internal/objstore"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/firnlake/firn/internal/objstore"
 )
 
 // Lake plans scans. It is safe for concurrent use.

@@ -119,15 +119,19 @@ func (projection) VisitFalse() iceberg.BooleanExpression { return iceberg.Always
 func (projection) VisitNot(iceberg.BooleanExpression) iceberg.BooleanExpression {
 	return iceberg.AlwaysTrue{}
 }
+
 func (projection) VisitAnd(l, r iceberg.BooleanExpression) iceberg.BooleanExpression {
 	return iceberg.NewAnd(l, r)
 }
+
 func (projection) VisitOr(l, r iceberg.BooleanExpression) iceberg.BooleanExpression {
 	return iceberg.NewOr(l, r)
 }
+
 func (projection) VisitUnbound(iceberg.UnboundPredicate) iceberg.BooleanExpression {
 	return iceberg.AlwaysTrue{}
 }
+
 func (p projection) VisitBound(pred iceberg.BoundPredicate) iceberg.BooleanExpression {
 	var out iceberg.BooleanExpression = iceberg.AlwaysTrue{}
 	for _, f := range p.fields {
@@ -187,10 +191,12 @@ func (m matcher) VisitIn(t iceberg.BoundTerm, set iceberg.Set[iceberg.Literal]) 
 
 // In Iceberg NULL differs from every value, so != and NOT IN hold of it.
 func (m matcher) VisitNotIn(iceberg.BoundTerm, iceberg.Set[iceberg.Literal]) bool { return true }
-func (m matcher) VisitIsNan(t iceberg.BoundTerm) bool                             { return !m.span(t).onlyNulls }
-func (m matcher) VisitNotNan(iceberg.BoundTerm) bool                              { return true }
-func (m matcher) VisitIsNull(t iceberg.BoundTerm) bool                            { return !m.span(t).noNulls }
-func (m matcher) VisitNotNull(t iceberg.BoundTerm) bool                           { return !m.span(t).onlyNulls }
+
+func (m matcher) VisitIsNan(t iceberg.BoundTerm) bool  { return !m.span(t).onlyNulls }
+func (m matcher) VisitNotNan(iceberg.BoundTerm) bool   { return true }
+func (m matcher) VisitIsNull(t iceberg.BoundTerm) bool { return !m.span(t).noNulls }
+
+func (m matcher) VisitNotNull(t iceberg.BoundTerm) bool { return !m.span(t).onlyNulls }
 
 func (m matcher) VisitEqual(t iceberg.BoundTerm, lit iceberg.Literal) bool {
 	return m.VisitLessEqual(t, lit) && m.VisitGreaterEqual(t, lit)
@@ -202,16 +208,19 @@ func (m matcher) VisitGreaterEqual(t iceberg.BoundTerm, lit iceberg.Literal) boo
 		return s.upper, func(order int) bool { return order >= 0 }
 	}, lit)
 }
+
 func (m matcher) VisitGreater(t iceberg.BoundTerm, lit iceberg.Literal) bool {
 	return m.bound(t, func(s span) (iceberg.Literal, func(int) bool) {
 		return s.upper, func(order int) bool { return order > 0 }
 	}, lit)
 }
+
 func (m matcher) VisitLessEqual(t iceberg.BoundTerm, lit iceberg.Literal) bool {
 	return m.bound(t, func(s span) (iceberg.Literal, func(int) bool) {
 		return s.lower, func(order int) bool { return order <= 0 }
 	}, lit)
 }
+
 func (m matcher) VisitLess(t iceberg.BoundTerm, lit iceberg.Literal) bool {
 	return m.bound(t, func(s span) (iceberg.Literal, func(int) bool) {
 		return s.lower, func(order int) bool { return order < 0 }

@@ -9,9 +9,10 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
-	"github.com/firnlake/firn/internal/lake/laketest"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/firnlake/firn/internal/lake/laketest"
 )
 
 func writeFile(t testing.TB, path string, data []byte) {

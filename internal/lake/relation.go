@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/apache/iceberg-go"
+
 	"github.com/firnlake/firn/internal/duck"
 )
 

@@ -28,7 +28,9 @@ func TestConform(t *testing.T) {
 	p := iceberg.PrimitiveTypes
 	list := func(e iceberg.Type) iceberg.Type { return &iceberg.ListType{ElementID: 9, Element: e} }
 	dict := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Uint8, ValueType: arrow.BinaryTypes.String}
-	ts := func(u arrow.TimeUnit, zone string) arrow.DataType { return &arrow.TimestampType{Unit: u, TimeZone: zone} }
+	ts := func(u arrow.TimeUnit, zone string) arrow.DataType {
+		return &arrow.TimestampType{Unit: u, TimeZone: zone}
+	}
 	for _, c := range []struct {
 		name   string
 		from   arrow.DataType
@@ -74,15 +76,23 @@ func TestConform(t *testing.T) {
 		{"fixed list", arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Int8), `[[1, 2], null, [3, 4]]`, list(p.Int32), "[1,2] NULL [3,4]"},
 		{"list fault", arrow.ListOf(&arrow.Decimal128Type{Precision: 5, Scale: 2}), `[["1.00"], ["1.00", "1.01"]]`, list(iceberg.DecimalTypeOf(9, 0)), "row 1: the decimal is not exact"},
 		{"list element type", arrow.ListOf(arrow.BinaryTypes.String), `[["1"]]`, list(p.Int64), "schema: element: is string in the rows and long in the table"},
-		{"struct order", arrow.StructOf(arrow.Field{Name: "b", Type: arrow.PrimitiveTypes.Int8, Nullable: true}, arrow.Field{Name: "a", Type: arrow.BinaryTypes.LargeString, Nullable: true}),
+		{
+			"struct order", arrow.StructOf(arrow.Field{Name: "b", Type: arrow.PrimitiveTypes.Int8, Nullable: true}, arrow.Field{Name: "a", Type: arrow.BinaryTypes.LargeString, Nullable: true}),
 			`[{"b": 1, "a": "x"}, null]`, &iceberg.StructType{FieldList: []iceberg.NestedField{{ID: 11, Name: "a", Type: p.String}, {ID: 12, Name: "b", Type: p.Int64}, {ID: 13, Name: "c", Type: p.Date}}},
-			`{"a":"x","b":1,"c":null} NULL`},
-		{"struct unknown", arrow.StructOf(arrow.Field{Name: "aa", Type: arrow.BinaryTypes.String, Nullable: true}), `[{"aa": "x"}]`,
-			&iceberg.StructType{FieldList: []iceberg.NestedField{{ID: 11, Name: "a", Type: p.String}}}, "schema: the table's struct has no field aa (did you mean a?)"},
-		{"struct required", arrow.StructOf(arrow.Field{Name: "a", Type: arrow.BinaryTypes.String, Nullable: true}), `[{"a": "x"}, null, {"a": null}]`,
-			&iceberg.StructType{FieldList: []iceberg.NestedField{{ID: 11, Name: "a", Type: p.String, Required: true}}}, "row 2: is required and must not be null"},
-		{"map", arrow.MapOf(arrow.BinaryTypes.LargeString, arrow.PrimitiveTypes.Int32), `[[{"key": "a", "value": 1}], null, []]`,
-			&iceberg.MapType{KeyID: 21, KeyType: p.String, ValueID: 22, ValueType: p.Int64}, `[{"key":"a","value":1}] NULL []`},
+			`{"a":"x","b":1,"c":null} NULL`,
+		},
+		{
+			"struct unknown", arrow.StructOf(arrow.Field{Name: "aa", Type: arrow.BinaryTypes.String, Nullable: true}), `[{"aa": "x"}]`,
+			&iceberg.StructType{FieldList: []iceberg.NestedField{{ID: 11, Name: "a", Type: p.String}}}, "schema: the table's struct has no field aa (did you mean a?)",
+		},
+		{
+			"struct required", arrow.StructOf(arrow.Field{Name: "a", Type: arrow.BinaryTypes.String, Nullable: true}), `[{"a": "x"}, null, {"a": null}]`,
+			&iceberg.StructType{FieldList: []iceberg.NestedField{{ID: 11, Name: "a", Type: p.String, Required: true}}}, "row 2: is required and must not be null",
+		},
+		{
+			"map", arrow.MapOf(arrow.BinaryTypes.LargeString, arrow.PrimitiveTypes.Int32), `[[{"key": "a", "value": 1}], null, []]`,
+			&iceberg.MapType{KeyID: 21, KeyType: p.String, ValueID: 22, ValueType: p.Int64}, `[{"key":"a","value":1}] NULL []`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			schema := iceberg.NewSchema(0, iceberg.NestedField{ID: 1, Name: "x", Type: c.to})

@@ -43,7 +43,8 @@ func everything() *iceberg.Schema {
 	}
 	fields = append(fields,
 		opt("struct", &iceberg.StructType{FieldList: []iceberg.NestedField{
-			{ID: next(), Name: "a", Type: p.Int32, Required: true}, opt("b", p.String),
+			{ID: next(), Name: "a", Type: p.Int32, Required: true},
+			opt("b", p.String),
 			opt("inner", &iceberg.StructType{FieldList: []iceberg.NestedField{opt("c", p.Float64)}}),
 		}}),
 		opt("list", &iceberg.ListType{ElementID: next(), Element: p.String}),
@@ -185,7 +186,8 @@ func TestRoundTripEveryType(t *testing.T) {
 		{Schema: schema, MergeReady: true},
 		{Schema: schema, MergeReady: true, Codec: parquet.Snappy},
 		{Schema: schema, Codec: parquet.LZ4, RowGroupBytes: 4 << 10},
-		{Schema: schema, Codec: parquet.Gzip}, {Schema: schema, Codec: parquet.Uncompressed},
+		{Schema: schema, Codec: parquet.Gzip},
+		{Schema: schema, Codec: parquet.Uncompressed},
 	} {
 		t.Run(fmt.Sprintf("codec=%s merge=%t groups=%d", opts.Codec, opts.MergeReady, opts.RowGroupBytes), func(t *testing.T) {
 			batches := []arrow.RecordBatch{someRows(t, schema, 200, 1), someRows(t, schema, 1, 2), someRows(t, schema, 300, 3).NewSlice(17, 250)}

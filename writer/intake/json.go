@@ -2,6 +2,7 @@ package intake
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -155,10 +156,8 @@ func (p *jsonParser) object() (jsonValue, error) {
 func (p *jsonParser) unique(keys []string) error {
 	if len(keys) <= 16 {
 		for i, k := range keys {
-			for _, other := range keys[:i] {
-				if k == other {
-					return p.fail("key %q occurs twice", k)
-				}
+			if slices.Contains(keys[:i], k) {
+				return p.fail("key %q occurs twice", k)
 			}
 		}
 		return nil

@@ -75,8 +75,7 @@ type jsonDecoder struct {
 	// slots holds the values of the row at hand, nil where it names none.
 	slots []*jsonValue
 	// good says which of the rows taken have no fault.
-	good  []bool
-	spent int64
+	good []bool
 }
 
 func newJSONDecoder(mem memory.Allocator, schema *arrow.Schema, fill map[string]func(array.Builder), l Limits) *jsonDecoder {

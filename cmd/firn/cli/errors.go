@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,11 +65,11 @@ func (a *app) remote(operation string, err error) error {
 		fault.Why = err.Error()
 		return fault
 	}
-	fault.Why = connectErr.Message()
+	fault.Why, fault.Help = explained(operation, connectErr.Message())
 	switch connectErr.Code() {
 	case connect.CodeNotFound:
 		fault.Exit = ExitNotFound
-		fault.Help = "firn table ls"
+		fault.Help = cmp.Or(fault.Help, listing(operation))
 	case connect.CodeInvalidArgument, connect.CodeOutOfRange:
 		fault.Exit = ExitUsage
 	case connect.CodeUnauthenticated, connect.CodePermissionDenied:
@@ -90,12 +91,38 @@ func (a *app) remote(operation string, err error) error {
 		if rows, ok := value.(*firnv1.RowErrors); ok {
 			var lines strings.Builder
 			for _, row := range rows.GetErrors() {
-				fmt.Fprintf(&lines, "\n  row %d, column %s: %s", row.GetRow(), row.GetColumn(), row.GetMessage())
+				fmt.Fprintf(&lines, "\nrow %d, column %s: %s", row.GetRow(), row.GetColumn(), row.GetMessage())
 			}
 			fault.Why += lines.String()
 		}
 	}
 	return fault
+}
+
+// explained takes a service's message apart: some come as what, why and what
+// helps, each on a line; some repeat the operation that stands above already.
+func explained(operation, message string) (why, help string) {
+	message = strings.TrimPrefix(strings.TrimPrefix(message, operation+": "), "invalid: ")
+	if lines := strings.Split(message, "\n"); len(lines) == 3 {
+		return lines[0] + "; " + lines[1], lines[2]
+	}
+	return message, ""
+}
+
+// listing is the command that lists what an operation did not find.
+func listing(operation string) string {
+	for _, l := range []struct{ word, command string }{
+		{"schedule", "firn schedule ls"},
+		{"job ", "firn job ls"},
+		{"namespace", "firn ns ls"},
+		{"quarantine", "firn quarantine ls"},
+		{"run", "firn runs"},
+	} {
+		if strings.Contains(operation, l.word) {
+			return l.command
+		}
+	}
+	return "firn table ls"
 }
 
 // Report writes an error in three lines: what, why, and what helps. It answers
@@ -110,7 +137,7 @@ func Report(w io.Writer, err error) int {
 	}
 	fmt.Fprintln(w, "error: "+fault.What)
 	if fault.Why != "" {
-		fmt.Fprintln(w, "  why: "+fault.Why)
+		fmt.Fprintln(w, "  why: "+strings.ReplaceAll(fault.Why, "\n", "\n       "))
 	}
 	if fault.Help != "" {
 		fmt.Fprintln(w, "  try: "+fault.Help)

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -182,7 +183,7 @@ func each(r records) iter.Seq2[arrow.RecordBatch, error] {
 				return
 			}
 		}
-		if err := r.Err(); err != nil && err != io.EOF {
+		if err := r.Err(); err != nil && !errors.Is(err, io.EOF) {
 			yield(nil, err)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,7 +80,7 @@ func (a *app) jobList() *cobra.Command {
 			for _, j := range answer.Msg.GetJobs() {
 				g.rows = append(g.rows, []string{
 					j.GetId(), kindName(j.GetKind()), stateName(j.GetState()), cmp.Or(j.GetModel(), TableName(j.GetTable())), j.GetTier(),
-					fmt.Sprintf("%d -> %d", j.GetFilesIn(), j.GetFilesOut()), Bytes(j.GetBytesIn()) + " -> " + Bytes(j.GetBytesOut()),
+					change(j, Count(j.GetFilesIn()), Count(j.GetFilesOut())), change(j, Bytes(j.GetBytesIn()), Bytes(j.GetBytesOut())),
 					j.GetTrigger(), ago(j.GetCreatedAt()), cmp.Or(j.GetError(), j.GetReason()),
 				})
 				items = append(items, j)
@@ -90,6 +92,14 @@ func (a *app) jobList() *cobra.Command {
 	cmd.Flags().StringVar(&table, "table", "", "only jobs on this table")
 	cmd.Flags().Uint32Var(&limit, "limit", 50, "jobs at the most")
 	return cmd
+}
+
+// change writes what a job made of what; nothing for one that changed nothing.
+func change(j *firnv1.Job, before, after string) string {
+	if j.GetFilesIn() == 0 && j.GetFilesOut() == 0 {
+		return "-"
+	}
+	return before + " -> " + after
 }
 
 func kindName(k firnv1.JobKind) string {
@@ -128,9 +138,9 @@ func (a *app) printJob(j *firnv1.Job) error {
 	add("trigger", j.GetTrigger())
 	add("reason", j.GetReason())
 	add("tier", j.GetTier())
-	add("files", fmt.Sprintf("%s -> %s", Count(j.GetFilesIn()), Count(j.GetFilesOut())))
-	add("bytes", fmt.Sprintf("%s -> %s", Bytes(j.GetBytesIn()), Bytes(j.GetBytesOut())))
-	add("rows", Count(j.GetRows()))
+	add("files", change(j, Count(j.GetFilesIn()), Count(j.GetFilesOut())))
+	add("bytes", change(j, Bytes(j.GetBytesIn()), Bytes(j.GetBytesOut())))
+	add("rows", change(j, Count(j.GetRows()), Count(j.GetRows())))
 	add("attempt", strconv.Itoa(int(j.GetAttempt())))
 	if j.GetEndedAt() != nil && j.GetStartedAt() != nil {
 		add("took", j.GetEndedAt().AsTime().Sub(j.GetStartedAt().AsTime()).Round(time.Millisecond).String())
@@ -139,7 +149,9 @@ func (a *app) printJob(j *firnv1.Job) error {
 		add("snapshot", strconv.FormatInt(j.GetSnapshotId(), 10))
 	}
 	add("error", j.GetError())
-	add("proof", joinMap(j.GetProof()))
+	for _, key := range slices.Sorted(maps.Keys(j.GetProof())) {
+		add(strings.ReplaceAll(key, "_", " "), j.GetProof()[key])
+	}
 	return a.print(j, g)
 }
 

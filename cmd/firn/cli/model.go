@@ -17,7 +17,7 @@ import (
 )
 
 func (a *app) modelCommands() []*cobra.Command {
-	return []*cobra.Command{a.planCommand(), a.applyCommand(), a.runCommand(), a.runsCommand()}
+	return []*cobra.Command{a.planCommand(), a.testCommand(), a.applyCommand(), a.runCommand(), a.runsCommand()}
 }
 
 // ReadProject reads the model files below a folder, in the order of their paths.
@@ -72,13 +72,18 @@ func (a *app) plan(cmd *cobra.Command, dir string) (*firnv1.PlanResponse, []*fir
 	if err != nil {
 		return nil, nil, a.remote("plan "+dir, err)
 	}
-	if faults := answer.Msg.GetDiagnostics(); len(faults) > 0 {
-		for _, d := range faults[1:] {
-			fmt.Fprintf(a.err, "%s\n  try: %s\n", place(dir, d), d.GetHelp())
-		}
-		return nil, nil, &Fault{What: "the project has " + Count(len(faults)) + " fault(s)", Why: place(dir, faults[0]), Help: faults[0].GetHelp(), Exit: ExitCheckFailed}
+	return answer.Msg, files, a.diagnosed(dir, answer.Msg.GetDiagnostics())
+}
+
+// diagnosed is nil for a project without a mistake.
+func (a *app) diagnosed(dir string, faults []*firnv1.Diagnostic) error {
+	if len(faults) == 0 {
+		return nil
 	}
-	return answer.Msg, files, nil
+	for _, d := range faults[1:] {
+		fmt.Fprintf(a.err, "%s\n  try: %s\n", place(dir, d), d.GetHelp())
+	}
+	return &Fault{What: "the project has " + Counted(len(faults), "mistake"), Why: place(dir, faults[0]), Help: faults[0].GetHelp(), Exit: ExitCheckFailed}
 }
 
 func place(dir string, d *firnv1.Diagnostic) string {
@@ -109,8 +114,44 @@ func (a *app) planCommand() *cobra.Command {
 	}
 }
 
+func (a *app) testCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "test [DIR]", Short: "Run the examples in the heads of a project's models", Args: cobra.MaximumNArgs(1),
+		Long: "Runs the examples in the heads of a project's models; nothing is stored and no table is read.\nThe exit code is 7 when one does not hold.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := projectDir(args)
+			files, err := ReadProject(dir)
+			if err != nil {
+				return err
+			}
+			answer, err := a.models().Test(cmd.Context(), connect.NewRequest(&firnv1.TestRequest{Files: files}))
+			if err != nil {
+				return a.remote("test "+dir, err)
+			}
+			if err := a.diagnosed(dir, answer.Msg.GetDiagnostics()); err != nil {
+				return err
+			}
+			g := grid{header: []string{"result", "model", "test", "detail"}}
+			var items []proto.Message
+			failed := 0
+			for _, r := range answer.Msg.GetResults() {
+				mark := "ok"
+				if !r.GetPassed() {
+					mark, failed = "FAILED", failed+1
+				}
+				g.rows = append(g.rows, []string{mark, r.GetModel(), r.GetTest(), r.GetDetail()})
+				items = append(items, r)
+			}
+			if err := a.print(answer.Msg, g, items...); err != nil || failed == 0 {
+				return err
+			}
+			return &Fault{What: Counted(failed, "example") + " of " + Count(len(items)) + " failed", Help: "firn test " + dir + " -o json   (what was expected and what came)", Exit: ExitCheckFailed}
+		},
+	}
+}
+
 func (a *app) applyCommand() *cobra.Command {
-	var dryRun bool
+	var dryRun, rebuild bool
 	cmd := &cobra.Command{
 		Use: "apply [DIR]", Short: "Store a project's models and create their tables", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -120,7 +161,7 @@ func (a *app) applyCommand() *cobra.Command {
 			}
 			models := plan.GetModels()
 			if !dryRun {
-				answer, err := a.models().Apply(cmd.Context(), connect.NewRequest(&firnv1.ApplyRequest{Files: files}))
+				answer, err := a.models().Apply(cmd.Context(), connect.NewRequest(&firnv1.ApplyRequest{Files: files, Rebuild: rebuild}))
 				if err != nil {
 					return a.remote("apply "+projectDir(args), err)
 				}
@@ -131,6 +172,8 @@ func (a *app) applyCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print what would change")
+	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "where a change is a rebuild, drop the tables and compute them anew from their sources")
+	cmd.MarkFlagsMutuallyExclusive("dry-run", "rebuild")
 	return cmd
 }
 
@@ -190,6 +233,13 @@ func (a *app) printRuns(answer *firnv1.ListRunsResponse) error {
 		took := "-"
 		if run.GetEndedAt() != nil {
 			took = run.GetEndedAt().AsTime().Sub(run.GetStartedAt().AsTime()).Round(time.Millisecond).String()
+		}
+		if run.GetState() == firnv1.RunState_RUN_STATE_UP_TO_DATE {
+			// Nothing was read, so nothing was counted.
+			g.rows = append(g.rows, append([]string{run.GetId(), run.GetModel(), runState(run)}, slices.Repeat([]string{"-"}, 8)...))
+			g.rows[len(g.rows)-1] = append(g.rows[len(g.rows)-1], took)
+			items = append(items, run)
+			continue
 		}
 		g.rows = append(g.rows, []string{
 			run.GetId(), run.GetModel(), runState(run), Count(run.GetRead()), Count(run.GetRowsWritten()), Count(run.GetSuperseded()), Count(run.GetStale()),

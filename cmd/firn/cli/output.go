@@ -28,6 +28,8 @@ type grid struct {
 	rows   [][]string
 	// right says which columns hold numbers.
 	right []int
+	// asIs keeps the header as it is written: the columns of a query.
+	asIs bool
 }
 
 // print writes msg to stdout in the format asked for. The grid serves table
@@ -78,12 +80,15 @@ func (a *app) print(msg proto.Message, g grid, items ...proto.Message) error {
 	}
 }
 
+// write draws the grid; headers are upper case unless they are a query's own.
 func (g grid) write(out io.Writer) error {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.Style().Options = table.OptionsNoBordersAndSeparators
 	t.Style().Box.PaddingLeft, t.Style().Box.PaddingRight = "", "   "
-	t.Style().Format.Header = text.FormatUpper
+	if t.Style().Format.Header = text.FormatUpper; g.asIs {
+		t.Style().Format.Header = text.FormatDefault
+	}
 	header := make(table.Row, len(g.header))
 	var columns []table.ColumnConfig
 	for i, name := range g.header {
@@ -123,13 +128,18 @@ func printable(s string) string {
 }
 
 func (a *app) printJQ(msg proto.Message) error {
-	query, err := gojq.Parse(a.jq)
-	if err != nil {
-		return usage("--jq: "+err.Error(), "firn table ls --jq '.tables[].table.name'")
-	}
 	data, err := toJSON(msg)
 	if err != nil {
 		return err
+	}
+	return a.filter(data)
+}
+
+// filter writes what the jq expression makes of a JSON text.
+func (a *app) filter(data []byte) error {
+	query, err := gojq.Parse(a.jq)
+	if err != nil {
+		return usage("--jq: "+err.Error(), "firn table ls --jq '.tables[].table.name'")
 	}
 	var value any
 	if err := json.Unmarshal(data, &value); err != nil {
@@ -211,6 +221,14 @@ func Bytes[N ~int | ~int64 | ~uint64](n N) string {
 		return fmt.Sprintf("%d B", n)
 	}
 	return fmt.Sprintf("%.1f %s", size, units[unit])
+}
+
+// Counted writes a number with its noun, as 1 row and 2 rows.
+func Counted[N ~int | ~int64 | ~uint64 | ~uint32](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return Count(n) + " " + noun + "s"
 }
 
 func ago(ts *timestamppb.Timestamp) string {

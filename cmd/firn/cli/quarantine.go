@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -36,6 +37,9 @@ func (a *app) quarantineCommands() []*cobra.Command {
 			answer, err := a.quarantined(cmd, &firnv1.ListQuarantineRequest{Model: args[0], Rule: rule, Limit: limit, Offset: offset})
 			if err != nil {
 				return err
+			}
+			if len(answer.GetRows()) == 0 && !a.quiet {
+				fmt.Fprintln(a.err, "no quarantined rows of "+args[0]+"; firn quarantine ls counts all there are")
 			}
 			g := grid{header: []string{"row", "reasons", "contributor", "payload"}}
 			var items []proto.Message

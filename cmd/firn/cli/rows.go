@@ -23,6 +23,7 @@ type gridSink struct {
 }
 
 func (s *gridSink) begin(schema *arrow.Schema) error {
+	s.g.asIs = true
 	for i, f := range schema.Fields() {
 		s.g.header = append(s.g.header, f.Name)
 		if id := f.Type.ID(); arrow.IsInteger(id) || arrow.IsFloating(id) || arrow.IsDecimal(id) {
@@ -48,9 +49,20 @@ func cells(b arrow.RecordBatch, row int, null string) []string {
 			out[i] = null
 			continue
 		}
-		out[i] = column.ValueStr(row)
+		out[i] = cell(column, row)
 	}
 	return out
+}
+
+// cell writes a decimal with all its places, as money is read: 221509.470.
+func cell(column arrow.Array, row int) string {
+	switch c := column.(type) {
+	case *array.Decimal128:
+		return c.Value(row).ToString(c.DataType().(*arrow.Decimal128Type).Scale)
+	case *array.Decimal256:
+		return c.Value(row).ToString(c.DataType().(*arrow.Decimal256Type).Scale)
+	}
+	return column.ValueStr(row)
 }
 
 // csvSink writes NULL as an empty field.

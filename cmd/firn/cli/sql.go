@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -107,6 +109,9 @@ func (a *app) runSQL(ctx context.Context, q statement) error {
 	}
 	defer stream.Close()
 	if err := a.printRows(stream); err != nil {
+		if _, ok := errors.AsType[*Fault](err); ok {
+			return err
+		}
 		return a.remote("query", err)
 	}
 	if s := stream.Stats(); s != nil && !a.quiet {
@@ -114,22 +119,27 @@ func (a *app) runSQL(ctx context.Context, q statement) error {
 		if s.GetTruncated() {
 			note = ", cut (see --max-rows)"
 		}
-		fmt.Fprintf(a.err, "%s rows in %d ms%s\n", Count(s.GetRows()), s.GetElapsedMs(), note)
+		fmt.Fprintf(a.err, "%s in %d ms%s\n", Counted(s.GetRows(), "row"), s.GetElapsedMs(), note)
 	}
 	return nil
 }
 
-// printRows writes the result: csv and ndjson as it arrives, json as one array,
-// a table when its widths are known.
+// printRows writes the result: csv, ndjson and json as it arrives; a table when
+// its widths are known; yaml and what --jq makes of the rows when all are there.
 func (a *app) printRows(stream *sqlstream.Stream) error {
 	var sink rowSink
-	switch a.format {
-	case "csv":
+	var whole bytes.Buffer
+	switch {
+	case a.jq != "":
+		sink = &jsonSink{out: &whole, array: true}
+	case a.format == "csv":
 		sink = &csvSink{w: csv.NewWriter(a.out)}
-	case "ndjson":
+	case a.format == "ndjson":
 		sink = &jsonSink{out: a.out}
-	case "json", "yaml":
+	case a.format == "json":
 		sink = &jsonSink{out: a.out, array: true}
+	case a.format == "yaml":
+		sink = &jsonSink{out: &whole, array: true}
 	default:
 		sink = &gridSink{out: a.out}
 	}
@@ -144,7 +154,21 @@ func (a *app) printRows(stream *sqlstream.Stream) error {
 	if err := stream.Err(); err != nil {
 		return err
 	}
-	return sink.end()
+	if err := sink.end(); err != nil {
+		return err
+	}
+	switch {
+	case a.jq != "":
+		return a.filter(whole.Bytes())
+	case a.format == "yaml":
+		text, err := yaml.JSONToYAML(whole.Bytes())
+		if err != nil {
+			return fmt.Errorf("turn the rows into yaml: %w", err)
+		}
+		_, err = a.out.Write(text)
+		return err
+	}
+	return nil
 }
 
 func (a *app) explainSQL(ctx context.Context, q statement) error {

@@ -17,12 +17,13 @@ import (
 	"github.com/apache/iceberg-go"
 	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 	"github.com/firnlake/firn/internal/objstore"
 	"github.com/firnlake/firn/internal/objstore/objstoretest"
-	"github.com/google/uuid"
-	"github.com/stretchr/testify/require"
 )
 
 // Table is one Iceberg table on a real bucket, written by iceberg-go, and

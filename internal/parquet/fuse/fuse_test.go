@@ -13,8 +13,9 @@ import (
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/file"
-	"github.com/firnlake/firn/internal/parquet/fuse"
 	"pgregory.net/rapid"
+
+	"github.com/firnlake/firn/internal/parquet/fuse"
 )
 
 var codecs = map[string]compress.Compression{

@@ -13,12 +13,15 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
 	"github.com/firnlake/firn/internal/parquet/fuse"
 )
 
 func field(id int, name string, t arrow.DataType) arrow.Field {
-	return arrow.Field{Name: name, Type: t, Nullable: true,
-		Metadata: arrow.NewMetadata([]string{"PARQUET:field_id"}, []string{fmt.Sprint(id)})}
+	return arrow.Field{
+		Name: name, Type: t, Nullable: true,
+		Metadata: arrow.NewMetadata([]string{"PARQUET:field_id"}, []string{fmt.Sprint(id)}),
+	}
 }
 
 // everyType is a schema with all that Iceberg tables hold, nested ones too.

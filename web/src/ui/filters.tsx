@@ -7,15 +7,17 @@ export function FilterField({
   value,
   onChange,
   label,
+  className = "w-64",
 }: {
   value: string;
   onChange: (text: string) => void;
   label: string;
+  className?: string;
 }) {
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);
   return (
-    <div className="relative w-64 min-w-0">
+    <div className={`relative min-w-0 ${className}`}>
       <Search aria-hidden className="pointer-events-none absolute top-2 left-2.5 size-3.5 text-ink-3" />
       <input
         data-filter

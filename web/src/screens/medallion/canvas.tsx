@@ -178,7 +178,7 @@ function Flow({ sourceX, sourceY, targetX, targetY, sourcePosition, targetPositi
   const width = 1.5 + Math.log10(Number(edge.read) + 1) * 0.55;
   const rows: [string, bigint, string][] = [
     ["in", edge.read, "text-ink"],
-    [toMode === "aggregate" ? "groups out" : "out", edge.published, "text-good"],
+    [toMode === "aggregate" ? "groups written" : "out", edge.published, "text-good"],
     ["superseded", edge.superseded, "text-ink-2"],
     ["dropped", edge.dropped, "text-ink-2"],
     ["quarantined", edge.quarantined, "text-warn"],

@@ -124,7 +124,7 @@ function Body({ node, edges, now }: { node: GraphNode; edges: readonly GraphEdge
                   </span>,
                 ],
                 [
-                  node.mode === "aggregate" ? "Groups published" : "Published",
+                  node.mode === "aggregate" ? "Groups written" : "Published",
                   <span key="n" className="num">
                     {count(edge.published)}
                   </span>,

@@ -10,7 +10,9 @@ import { Card, ScreenHead } from "~/ui/layout";
 import { Empty, Fault, Waiting } from "~/ui/states";
 import { Attention } from "./attention-list";
 import { CommitLog } from "./commit-log";
+import { Freshness } from "./freshness";
 import { Layers } from "./layers";
+import { Rhythm } from "./rhythm-card";
 import { Vitals } from "./vitals";
 
 export default function Overview() {
@@ -77,6 +79,8 @@ export default function Overview() {
               )}
               <Attention items={items} />
             </Card>
+            <Rhythm events={events.data?.events ?? []} />
+            <Freshness tables={all} nodes={graph.data?.nodes ?? []} now={now} />
           </div>
           <div className="min-w-0 space-y-4">
             <Vitals

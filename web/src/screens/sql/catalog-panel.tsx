@@ -47,7 +47,7 @@ export function CatalogPanel({
   return (
     <aside aria-label="Catalog" className="hidden min-h-0 flex-col border-l border-line bg-surface lg:flex">
       <div className="border-b border-line p-2">
-        <FilterField value={text} onChange={setText} label="Filter tables" />
+        <FilterField value={text} onChange={setText} label="Filter tables" className="w-full" />
       </div>
       <div className="min-h-0 flex-1 overflow-y-auto p-1.5">
         {loading && <Waiting />}

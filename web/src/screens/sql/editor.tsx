@@ -46,6 +46,20 @@ const colors = syntaxHighlighting(
   ]),
 );
 
+/**
+ * Typing over a selection: left to itself, Chromium keeps the look of what was
+ * there in a style attribute, which the page's policy refuses and logs. Brackets
+ * and quotes are left to the editor, which puts them around the selection.
+ */
+function replaceSelection(event: InputEvent, editor: EditorView): boolean {
+  const { data, inputType, isComposing } = event;
+  if (inputType !== "insertText" || isComposing || !data || /^[()[\]{}'"`]$/.test(data)) return false;
+  if (editor.state.selection.main.empty) return false;
+  event.preventDefault();
+  editor.dispatch(editor.state.replaceSelection(data), { userEvent: "input.type", scrollIntoView: true });
+  return true;
+}
+
 type Props = {
   value: string;
   onChange: (text: string) => void;
@@ -86,6 +100,7 @@ export default function Editor({ value, onChange, onRun, tables, columns, insert
           theme,
           colors,
           placeholder("SELECT … FROM a table on the right. Ctrl Enter runs, a selection runs alone."),
+          EditorView.domEventHandlers({ beforeinput: replaceSelection }),
           EditorView.lineWrapping,
           EditorView.contentAttributes.of({ "aria-label": "SQL" }),
           EditorView.updateListener.of((update) => {

@@ -18,7 +18,7 @@ export function TrendChart({ trend }: { trend: Trend }) {
     const element = host.current;
     if (!element) return;
     const plot = new uPlot(options(trend, series, element.clientWidth), [trend.at, trend[series]], element);
-    const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 190 }));
+    const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 200 }));
     observer.observe(element);
     return () => {
       observer.disconnect();
@@ -43,7 +43,7 @@ export function TrendChart({ trend }: { trend: Trend }) {
         ref={host}
         role="img"
         aria-label={`${series} over ${trend.at.length} snapshots, now ${last == null ? "unknown" : say(last)}; ${trend.compactions.length} compactions`}
-        className="mt-2 min-h-[190px]"
+        className="mt-2 min-h-[200px]"
       />
     </div>
   );
@@ -60,12 +60,12 @@ function options(trend: Trend, series: Series, width: number): uPlot.Options {
   const ice = themeColor("ice");
   return {
     width,
-    height: 190,
+    height: 200,
     legend: { show: false },
     cursor: { y: false, points: { size: 7 } },
     scales: { x: { time: true }, y: { range: (_, __, max) => [0, max * 1.08 || 1] } },
     axes: [
-      { ...axis, space: 90, values: (_, splits) => splits.map((at) => timeLabel(at, splits)) },
+      { ...axis, space: 90, size: 28, values: (_, splits) => splits.map((at) => timeLabel(at, splits)) },
       { ...axis, size: 64, space: 36, values: (_, splits) => splits.map(say) },
     ],
     series: [

@@ -1,0 +1,39 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { describe, expect, it } from "vitest";
+import { EventSchema } from "~/gen/firn/v1/catalog_pb";
+import { rhythm } from "./rhythm";
+
+const event = (ms: number, actor: string, operation: string, rows: string, kind = "commit") =>
+  create(EventSchema, {
+    at: timestampFromMs(1_000_000 + ms),
+    actor,
+    operation,
+    kind,
+    summary: { "added-records": rows },
+  });
+
+describe("rhythm", () => {
+  it("puts each commit into its bar, by who made it", () => {
+    const { beats, stepMs } = rhythm(
+      [
+        event(100, "ingest", "append", "7"),
+        event(60, "compactor", "replace", "100"),
+        event(50, "promote:silver.x", "append", "5"),
+        event(10, "ingest", "append", "2"),
+        event(0, "ingest", "append", "1"),
+        event(0, "ingest", "append", "999", "create-table"),
+      ],
+      2,
+    );
+    expect(stepMs).toBe(50);
+    expect(beats).toEqual([
+      { from: 1_000_000, rows: 3, promoted: 0, compactions: 0 },
+      { from: 1_000_050, rows: 7, promoted: 5, compactions: 1 },
+    ]);
+  });
+  it("has nothing to show without commits, and one bar for one commit", () => {
+    expect(rhythm([], 10).beats).toEqual([]);
+    expect(rhythm([event(0, "ingest", "append", "4")], 3).beats.map((beat) => beat.rows)).toEqual([4, 0, 0]);
+  });
+});

@@ -1,0 +1,33 @@
+import type { Event } from "~/gen/firn/v1/catalog_pb";
+import { millis } from "./format";
+import { figure } from "./snapshots";
+
+export type Beat = { from: number; rows: number; promoted: number; compactions: number };
+
+/**
+ * Commits over time in bars of equal length, oldest first: rows that ingestion
+ * added, rows that promotions added, and how many compactions there were. The
+ * span ends with the newest event, so that a lake at rest still shows its day.
+ */
+export function rhythm(events: readonly Event[], bars: number): { beats: Beat[]; stepMs: number } {
+  const commits = events.flatMap((event) => {
+    const at = millis(event.at);
+    return event.kind === "commit" && at !== undefined ? [{ event, at }] : [];
+  });
+  if (commits.length === 0) return { beats: [], stepMs: 0 };
+  const first = Math.min(...commits.map((commit) => commit.at));
+  const last = Math.max(...commits.map((commit) => commit.at));
+  const stepMs = Math.max(1, (last - first) / bars);
+  const beats = Array.from(
+    { length: bars },
+    (_, bar): Beat => ({ from: first + bar * stepMs, rows: 0, promoted: 0, compactions: 0 }),
+  );
+  for (const { event, at } of commits) {
+    const beat = beats[Math.min(bars - 1, Math.floor((at - first) / stepMs))]!;
+    const rows = figure(event.summary, "added-records") ?? 0;
+    if (event.operation === "replace") beat.compactions++;
+    else if (event.actor.startsWith("promote")) beat.promoted += rows;
+    else beat.rows += rows;
+  }
+  return { beats, stepMs };
+}

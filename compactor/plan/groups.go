@@ -207,8 +207,10 @@ func (r reasons) text(files, partitions int, p Policy) string {
 	case r.few > 0:
 		return fmt.Sprintf("%s in %s: joining needs %d in one partition, or 2 when it had no commit for %s; there are %d at most",
 			count(int64(r.few), "small file"), count(int64(partitions), "partition"), p.MinFiles, p.Quiet, r.most)
-	case r.alone > 0:
-		return fmt.Sprintf("%s alone in its partition has nothing to be joined with", count(int64(r.alone), "small file"))
+	case r.alone == 1:
+		return "1 small file alone in its partition has nothing to be joined with"
+	case r.alone > 1:
+		return fmt.Sprintf("%d small files, each alone in its partition, have nothing to be joined with", r.alone)
 	case r.lone > 0:
 		return fmt.Sprintf("%s near the target: joined with a neighbour it would be too large", count(int64(r.lone), "file"))
 	}

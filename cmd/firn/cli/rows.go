@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
 
@@ -90,14 +91,23 @@ func (s *csvSink) end() error {
 	return s.w.Error()
 }
 
-// jsonSink writes one object a line, or all of them as one array.
+// jsonSink writes one object a line, or all of them as one array; the columns
+// stand in the query's order.
 type jsonSink struct {
 	out   io.Writer
 	array bool
 	rows  int
+	names [][]byte
 }
 
-func (s *jsonSink) begin(*arrow.Schema) error {
+func (s *jsonSink) begin(schema *arrow.Schema) error {
+	for _, f := range schema.Fields() {
+		name, err := json.Marshal(f.Name)
+		if err != nil {
+			return err
+		}
+		s.names = append(s.names, name)
+	}
 	if s.array {
 		_, err := fmt.Fprint(s.out, "[")
 		return err
@@ -106,23 +116,49 @@ func (s *jsonSink) begin(*arrow.Schema) error {
 }
 
 func (s *jsonSink) batch(b arrow.RecordBatch) error {
-	if !s.array {
-		return array.RecordToJSON(b, s.out)
-	}
-	var lines bytes.Buffer
-	if err := array.RecordToJSON(b, &lines); err != nil {
-		return err
-	}
-	for line := range bytes.Lines(lines.Bytes()) {
-		separator := ",\n "
-		if s.rows == 0 {
-			separator = "\n "
+	var text bytes.Buffer
+	for row := range int(b.NumRows()) {
+		switch {
+		case s.array && s.rows > 0:
+			text.WriteString(",\n ")
+		case s.array:
+			text.WriteString("\n ")
 		}
 		s.rows++
-		if _, err := fmt.Fprintf(s.out, "%s%s", separator, bytes.TrimSuffix(line, []byte("\n"))); err != nil {
+		if err := s.object(&text, b, row); err != nil {
 			return err
 		}
+		if !s.array {
+			text.WriteByte('\n')
+		}
 	}
+	_, err := s.out.Write(text.Bytes())
+	return err
+}
+
+func (s *jsonSink) object(text *bytes.Buffer, b arrow.RecordBatch, row int) error {
+	text.WriteByte('{')
+	for i, column := range b.Columns() {
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		var value any
+		switch {
+		case column.IsNull(row):
+		case arrow.IsDecimal(column.DataType().ID()):
+			value = cell(column, row)
+		default:
+			value = column.GetOneForMarshal(row)
+		}
+		data, err := json.Marshal(value)
+		if err != nil {
+			return fmt.Errorf("turn column %s into json: %w", s.names[i], err)
+		}
+		text.Write(s.names[i])
+		text.WriteByte(':')
+		text.Write(data)
+	}
+	text.WriteByte('}')
 	return nil
 }
 

@@ -84,11 +84,12 @@ func (r *reach) table(ctx context.Context, metadataLocation string, meta table.M
 				}
 				// Entries that say "deleted" are not read by this snapshot; those
 				// that an older snapshot still reads are live in its manifests.
-				entries, err := m.FetchEntries(io, true)
-				if err != nil {
-					return fmt.Errorf("manifest %s: %w", m.FilePath(), err)
+				for e, err := range m.Entries(io, true) {
+					if err != nil {
+						return fmt.Errorf("manifest %s: %w", m.FilePath(), err)
+					}
+					r.entry(e)
 				}
-				r.entries(entries)
 			}
 			return nil
 		})
@@ -96,12 +97,10 @@ func (r *reach) table(ctx context.Context, metadataLocation string, meta table.M
 	return g.Wait()
 }
 
-func (r *reach) entries(entries []iceberg.ManifestEntry) {
-	for _, e := range entries {
-		f := e.DataFile()
-		r.add(f.FilePath())
-		if ref := f.ReferencedDataFile(); ref != nil {
-			r.add(*ref)
-		}
+func (r *reach) entry(e iceberg.ManifestEntry) {
+	f := e.DataFile()
+	r.add(f.FilePath())
+	if ref := f.ReferencedDataFile(); ref != nil {
+		r.add(*ref)
 	}
 }

@@ -39,7 +39,7 @@ func (m *poolMetrics) ended(err error, d, cpu time.Duration) {
 	outcome := "crashed"
 	_, isSQL := errors.AsType[*SQLError](err)
 	switch {
-	case err == nil, err == io.EOF:
+	case err == nil, errors.Is(err, io.EOF):
 		outcome = "ok"
 	case isSQL:
 		outcome = "sql_error"

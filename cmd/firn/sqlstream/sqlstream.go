@@ -35,7 +35,7 @@ func Open(ctx context.Context, client firnv1connect.QueryServiceClient, request 
 	reader, err := ipc.NewReader(source)
 	if err != nil {
 		err = cmp.Or(stream.Err(), err)
-		stream.Close()
+		_ = stream.Close()
 		cancel()
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (s *Stream) Stats() *firnv1.QueryStats {
 func (s *Stream) Close() {
 	s.reader.Release()
 	s.cancel()
-	s.source.stream.Close()
+	_ = s.source.stream.Close()
 }
 
 // chunks is the stream as the bytes of one Arrow IPC stream.

@@ -84,14 +84,14 @@ func (r *Result) Next() (more bool) {
 		r.rec = r.ipc.RecordBatch()
 		return true
 	}
-	if err := r.ipc.Err(); err != nil && !errors.Is(err, io.EOF) {
+	if err := r.ipc.Err(); err != nil && err != io.EOF { //nolint:errorlint // a wrapped EOF is a stream that broke off
 		r.err = r.run.blame(fmt.Errorf("%w: its Arrow stream is broken: %w", ErrKilled, err))
 		return false
 	}
 	// The end of the stream is the end of the job only when the worker's
 	// trailer says so.
 	var extra [1]byte
-	if n, err := r.run.Read(extra[:]); n > 0 || !errors.Is(err, io.EOF) {
+	if n, err := r.run.Read(extra[:]); n > 0 || err != io.EOF { //nolint:errorlint // only the bare EOF is the worker's word for the end
 		if n > 0 {
 			err = r.run.finish(fmt.Errorf("%w: it went on after the end of its Arrow stream", ErrKilled))
 		}

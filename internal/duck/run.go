@@ -93,7 +93,7 @@ func (r *run) finish(reason error) error {
 // blame is finish for an answer that makes no sense, though the worker may have
 // called it complete: it does not stay.
 func (r *run) blame(err error) error {
-	if reason := r.finish(err); !errors.Is(reason, io.EOF) {
+	if reason := r.finish(err); reason != io.EOF { //nolint:errorlint // only the bare EOF means that the worker called its answer complete
 		return reason
 	}
 	r.worker.kill()

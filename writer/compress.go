@@ -3,6 +3,7 @@ package writer
 import (
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 
 	"connectrpc.com/connect"
@@ -48,7 +49,10 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 // Reset implements connect.Decompressor.
 func (l *limitedReader) Reset(r io.Reader) error {
 	l.in, l.out = countingReader{r: r}, 0
-	return l.from.Reset(&l.in)
+	if err := l.from.Reset(&l.in); err != nil {
+		return fmt.Errorf("the body is not compressed as its Content-Encoding says: %w", err)
+	}
+	return nil
 }
 
 // Close implements connect.Decompressor.

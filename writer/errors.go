@@ -89,7 +89,7 @@ func (s *Service) rpcError(ctx context.Context, op string, err error) error {
 	case errors.Is(err, errDraining), errors.Is(err, catalog.ErrClosed):
 		return connect.NewError(connect.CodeUnavailable, errDraining)
 	case errors.Is(err, catalog.ErrNotFound):
-		return connect.NewError(connect.CodeNotFound, err)
+		return connect.NewError(connect.CodeNotFound, fmt.Errorf("%w; firn table ls shows the tables, firn table create makes one", err))
 	case errors.Is(err, catalog.ErrIdempotencyMismatch), errors.Is(err, catalog.ErrInvalid):
 		return connect.NewError(connect.CodeInvalidArgument, err)
 	case errors.Is(err, catalog.ErrUnknownOutcome):

@@ -81,11 +81,21 @@ func (s *Service) Run(ctx context.Context) error {
 	return nil
 }
 
+// smallRequest is the most that requests without rows may have.
+const smallRequest = 1 << 20
+
 // Handler answers the Connect handler (Connect, gRPC, gRPC-Web, and plain JSON
 // over HTTP) and the path to mount it at.
+//
+// Only Append takes large requests; those are counted in the byte budget.
 func (s *Service) Handler(opts ...connect.HandlerOption) (string, http.Handler) {
 	opts = append([]connect.HandlerOption{
-		connect.WithReadMaxBytes(s.cfg.RequestBytes),
+		connect.WithConditionalHandlerOptions(func(spec connect.Spec) []connect.HandlerOption {
+			if spec.Procedure == firnv1connect.IngestServiceAppendProcedure {
+				return []connect.HandlerOption{connect.WithReadMaxBytes(s.cfg.RequestBytes)}
+			}
+			return []connect.HandlerOption{connect.WithReadMaxBytes(smallRequest)}
+		}),
 		connect.WithCompression("gzip", newGzipReader, newGzipWriter),
 		connect.WithCompression("zstd", newZstdReader, newZstdWriter),
 	}, opts...)

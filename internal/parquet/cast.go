@@ -185,7 +185,7 @@ func bindStruct(src arrow.DataType, dst *arrow.StructType, checkText bool) (cast
 	}
 	for _, f := range st.Fields() {
 		if _, ok := dst.FieldIdx(f.Name); !ok {
-			return nil, fmt.Errorf("the table's struct has no field %s%s", f.Name, DidYouMean(f.Name, names))
+			return nil, fmt.Errorf("the table's struct has no field %s%s", f.Name, didYouMean(f.Name, names))
 		}
 	}
 	type child struct {

@@ -2,9 +2,10 @@ package parquet
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
-	"unicode/utf8"
+	"unicode"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -54,8 +55,11 @@ type SchemaError struct{ Faults []ColumnFault }
 
 func (e *SchemaError) Error() string {
 	texts := make([]string, 0, len(e.Faults))
-	for _, f := range e.Faults {
+	for _, f := range e.Faults[:min(len(e.Faults), MaxFaults)] {
 		texts = append(texts, fmt.Sprintf("column %s: %s", f.Column, f.Message))
+	}
+	if more := len(e.Faults) - len(texts); more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
 	return "the rows do not fit the table: " + strings.Join(texts, "; ")
 }
@@ -100,9 +104,9 @@ func NewConformer(src *arrow.Schema, schema *iceberg.Schema, o ConformOptions) (
 	for _, f := range src.Fields() {
 		switch {
 		case seen[f.Name]:
-			faults = append(faults, ColumnFault{f.Name, "occurs more than once"})
+			faults = append(faults, ColumnFault{ShowName(f.Name), "occurs more than once"})
 		case !slices.Contains(known, f.Name):
-			faults = append(faults, ColumnFault{f.Name, "the table has no such column" + DidYouMean(f.Name, known)})
+			faults = append(faults, ColumnFault{ShowName(f.Name), NoSuchColumn(f.Name, known)})
 		}
 		seen[f.Name] = true
 	}
@@ -254,11 +258,47 @@ func (s *sink) within(at string, up func(int) int, f func() arrow.Array) arrow.A
 	return f()
 }
 
-// DidYouMean answers " (did you mean x?)" for the closest of known, or "".
-func DidYouMean(name string, known []string) string {
-	best, bestDistance := "", max(1, utf8.RuneCountInString(name)/3)+1
+// maxListed is how many columns of a table an error lists.
+const maxListed = 12
+
+// NoSuchColumn says that no column has that name, and which may have been
+// meant.
+func NoSuchColumn(name string, known []string) string {
+	const fault = "the table has no such column"
+	if nearest := didYouMean(name, known); nearest != "" {
+		return fault + nearest
+	}
+	listed := make([]string, 0, maxListed)
+	for _, k := range known[:min(len(known), maxListed)] {
+		listed = append(listed, ShowName(k))
+	}
+	text := fault + "; it has " + strings.Join(listed, ", ")
+	if more := len(known) - len(listed); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// ShowName is a name that a client sent, fit for an error: at most 64
+// characters, and none that a terminal acts on.
+func ShowName(name string) string {
+	shown := []rune(strings.ToValidUTF8(name[:min(len(name), 4*65)], "\uFFFD"))
+	if len(shown) > 64 {
+		shown = append(shown[:61], '.', '.', '.')
+	}
+	for i, r := range shown {
+		if !unicode.IsPrint(r) {
+			shown[i] = '\uFFFD'
+		}
+	}
+	return string(shown)
+}
+
+// didYouMean answers " (did you mean x?)" for the closest of known, or "".
+func didYouMean(name string, known []string) string {
+	best, bestDistance := "", math.MaxInt
 	for _, k := range known {
-		if d := distance(strings.ToLower(name), strings.ToLower(k)); d < bestDistance {
+		if d := distance(strings.ToLower(name), strings.ToLower(k)); d <= max(1, min(len(name), len(k))/3) && d < bestDistance {
 			best, bestDistance = k, d
 		}
 	}

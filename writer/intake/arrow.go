@@ -31,7 +31,7 @@ func DecodeArrow(data []byte, l Limits) (*Rows, error) {
 	if errors.Is(err, ErrMalformed) {
 		return nil, err
 	}
-	return nil, fmt.Errorf("%w Arrow stream: %w", ErrMalformed, err)
+	return nil, fmt.Errorf("%w Arrow stream: %w"+wholeStream, ErrMalformed, err)
 }
 
 func decode(data []byte, rows *Rows, opts ...ipc.Option) error {

@@ -42,8 +42,11 @@ func (l Limits) withDefaults() Limits {
 // claims to be.
 var ErrMalformed = errors.New("malformed")
 
+// wholeStream is the remedy for nearly all of them.
+const wholeStream = " (send a complete Arrow IPC stream: its schema, then its batches)"
+
 func malformed(format string, args ...any) error {
-	return fmt.Errorf("%w Arrow stream: %s", ErrMalformed, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w Arrow stream: %s"+wholeStream, ErrMalformed, fmt.Sprintf(format, args...))
 }
 
 // Rows is decoded input. Release it.

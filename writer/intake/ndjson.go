@@ -161,7 +161,7 @@ func (d *jsonDecoder) row(line string) []parquet.RowFault {
 	for i, key := range v.keys {
 		at, ok := d.index[key]
 		if !ok {
-			faults = append(faults, parquet.RowFault{Column: key, Message: "the table has no such column" + parquet.DidYouMean(key, d.names)})
+			faults = append(faults, parquet.RowFault{Column: parquet.ShowName(key), Message: parquet.NoSuchColumn(key, d.names)})
 			continue
 		}
 		d.slots[at] = &v.items[i]

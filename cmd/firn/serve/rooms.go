@@ -59,7 +59,7 @@ func (p *process) rooms(ctx context.Context) (http.Handler, error) {
 			return nil, fmt.Errorf("open the writer: %w", err)
 		}
 		p.parts = append(p.parts, lifecycle.Part{Name: "writer", Run: w.Run})
-		handle(w.Handler())
+		handle(w.Handler(strictRequests()...))
 	}
 	var health rpc.HealthSource
 	if p.cfg.Has(config.RoleCompactor) {
@@ -83,7 +83,7 @@ func (p *process) rooms(ctx context.Context) (http.Handler, error) {
 		}
 		p.closers = append(p.closers, func() error { q.Close(); return nil })
 		p.parts = append(p.parts, lifecycle.Part{Name: "query", Run: q.Run})
-		handle(q.Handler())
+		handle(q.Handler(smallRequests()...))
 	}
 	if p.cfg.Has(config.RoleCatalog) {
 		if err := p.catalogSurfaces(cat, health, uint64(policy.Target), handle); err != nil {
@@ -116,7 +116,7 @@ func (p *process) catalogSurfaces(cat *catalog.Catalog, health rpc.HealthSource,
 	if err != nil {
 		return fmt.Errorf("open the catalog service: %w", err)
 	}
-	handle(service.Handler())
+	handle(service.Handler(smallRequests()...))
 	return nil
 }
 
@@ -155,8 +155,8 @@ func (p *process) compactor(ctx context.Context, cat *catalog.Catalog, policy pl
 		}
 	}
 	p.parts = append(p.parts, lifecycle.Part{Name: "compactor", Run: service.Run}, lifecycle.Part{Name: "models", Run: models.Run})
-	handle(service.Handler())
-	handle(models.Handler())
+	handle(service.Handler(smallRequests()...))
+	handle(models.Handler(smallRequests()...))
 	return service, nil
 }
 

@@ -5,7 +5,6 @@ package harness
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,6 +66,13 @@ func must(t testing.TB, path, help string) string {
 	return path
 }
 
+// Environ is this process's environment without Firn's variables: those that
+// steer a test are none that the binary knows, and it refuses what it does not
+// know.
+func Environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "FIRN_") })
+}
+
 // Addresses is what `firn dev` writes to run.json.
 type Addresses struct {
 	PID  int    `json:"pid"`
@@ -104,16 +111,13 @@ func TryStart(t testing.TB, data string, args ...string) (*Firn, error) {
 	}
 	f := &Firn{Data: data, Log: filepath.Join(data, "dev.log"), done: make(chan struct{})}
 	run := filepath.Join(data, "run.json")
-	if err := os.Remove(run); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
 	log, err := os.OpenFile(f.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
 	f.cmd = exec.Command(Binary(t), append([]string{"dev", "--data", data, "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"}, args...)...)
-	f.cmd.Stdout, f.cmd.Stderr = log, log
+	f.cmd.Env, f.cmd.Stdout, f.cmd.Stderr = Environ(), log, log
 	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := f.cmd.Start(); err != nil {
 		return nil, err
@@ -135,9 +139,12 @@ func TryStart(t testing.TB, data string, args ...string) (*Firn, error) {
 		case <-tick.C:
 		}
 		text, err := os.ReadFile(run)
-		if err != nil || json.Unmarshal(text, &f.Addresses) != nil || f.HTTP == "" {
+		var a Addresses
+		// Only what this process wrote counts: the file may be left over.
+		if err != nil || json.Unmarshal(text, &a) != nil || a.HTTP == "" || a.PID != f.cmd.Process.Pid {
 			continue
 		}
+		f.Addresses = a
 		if !strings.Contains(f.HTTP, "://") {
 			f.HTTP = "http://" + f.HTTP
 		}
@@ -203,6 +210,7 @@ func (f *Firn) CLI(ctx context.Context, t testing.TB, args ...string) (string, e
 	t.Helper()
 	cmd := exec.CommandContext(ctx, Binary(t), append([]string{"--server", f.HTTP}, args...)...)
 	var stdout, stderr strings.Builder
+	cmd.Env = Environ()
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		return stdout.String(), fmt.Errorf("firn %s: %w\n%s", strings.Join(args, " "), err, stderr.String())

@@ -18,9 +18,16 @@ type MinIO struct {
 // StartMinIO runs bin/minio on a fresh folder until the end of the test.
 func StartMinIO(t testing.TB) MinIO {
 	t.Helper()
+	return StartMinIOIn(t, t.TempDir(), "firn-test", "firn-test-secret")
+}
+
+// StartMinIOIn runs bin/minio on a folder that may hold data already, with keys
+// of its own, until the end of the test.
+func StartMinIOIn(t testing.TB, folder, accessKey, secretKey string) MinIO {
+	t.Helper()
 	binary := must(t, filepath.Join(Root(t), "bin", "minio"), "run `make tools-test` first")
-	m := MinIO{Endpoint: FreeAddress(t), AccessKey: "firn-test", SecretKey: "firn-test-secret"}
-	cmd := exec.Command(binary, "server", t.TempDir(), "--address", m.Endpoint, "--console-address", FreeAddress(t), "--quiet")
+	m := MinIO{Endpoint: FreeAddress(t), AccessKey: accessKey, SecretKey: secretKey}
+	cmd := exec.Command(binary, "server", folder, "--address", m.Endpoint, "--console-address", FreeAddress(t), "--quiet")
 	cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+m.AccessKey, "MINIO_ROOT_PASSWORD="+m.SecretKey, "MINIO_BROWSER=off", "MINIO_UPDATE=off")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {

@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -37,15 +36,12 @@ func start(ctx context.Context, data, listen string, args []string) (*server, er
 	}
 	begin := time.Now()
 	s := &server{log: filepath.Join(data, "dev.log"), ended: make(chan struct{}), watch: make(chan struct{})}
-	log, err := os.Create(s.log)
+	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open the log of firn dev: %w", err)
 	}
 	defer log.Close()
 	run := filepath.Join(data, "run.json")
-	if err := os.Remove(run); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("remove the stale %s: %w", run, err)
-	}
 	s.cmd = exec.Command(self, append([]string{"dev", "--data", data, "--listen", listen}, args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	// Its own group: Ctrl-C reaches the demo only, which then ends the server.
@@ -83,10 +79,13 @@ func (s *server) ready(ctx context.Context, run string) error {
 		if err != nil {
 			continue
 		}
+		// The file may be left over, or be that of a server that has the folder
+		// already; it stays untouched, and only this server's own counts.
 		var addresses struct {
+			PID  int    `json:"pid"`
 			HTTP string `json:"http"`
 		}
-		if json.Unmarshal(data, &addresses) != nil || addresses.HTTP == "" {
+		if json.Unmarshal(data, &addresses) != nil || addresses.HTTP == "" || addresses.PID != s.cmd.Process.Pid {
 			continue
 		}
 		s.http = addresses.HTTP

@@ -111,7 +111,13 @@ func TestCommitThatLookedFailedToAProcessThatDied(t *testing.T) {
 	h, all := eventHouse(t, 80)
 	h.append("bronze.raw", values(all, 0))
 	gone := errors.New("killed")
-	h.service.SetCommitter(&flaky{Committer: h.catalog, after: func(int) error { return gone }})
+	// The first commit of a first run is its pin, the second is the run.
+	h.service.SetCommitter(&flaky{Committer: h.catalog, after: func(n int) error {
+		if n == 1 {
+			return nil
+		}
+		return gone
+	}})
 	_, err := h.service.Promote(t.Context(), "silver.last")
 	require.ErrorIs(t, err, gone)
 	h.service = h.newService()
@@ -295,4 +301,25 @@ func TestForeignCommitToSilverIsFound(t *testing.T) {
 
 func jobOf(rel *lake.Relation) duck.Job {
 	return duck.Job{Setup: rel.Setup, SQL: "SELECT * FROM " + rel.SQL, Read: rel.Paths}
+}
+
+// A model's first run pins what it reads before it reads it: expiry of all
+// other snapshots meanwhile, and even the death of the run, take nothing away.
+func TestFirstRunPinsItsSource(t *testing.T) {
+	h, all := eventHouse(t, 80)
+	h.append("bronze.raw", values(all[:40], 0))
+	gone := errors.New("killed")
+	h.service.SetCommitter(&flaky{Committer: h.catalog, after: func(int) error { return gone }})
+	_, err := h.service.Promote(t.Context(), "silver.last")
+	require.ErrorIs(t, err, gone)
+	source := h.table("bronze.raw")
+	pinned := source.Metadata.SnapshotByName(medallion.WatermarkTag("silver.last"))
+	require.NotNil(t, pinned, "the tag is there before the run's own commit")
+	require.Equal(t, source.CurrentSnapshot().SnapshotID, pinned.SnapshotID)
+
+	h.append("bronze.raw", values(all[40:], 40))
+	h.service = h.newService()
+	_, err = h.service.RunOnce(t.Context(), nil)
+	require.NoError(t, err)
+	h.checkEvents(all)
 }

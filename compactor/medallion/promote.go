@@ -117,6 +117,11 @@ func (s *Service) runOnce(ctx context.Context, d *definition, run *Run) error {
 		run.State = RunUpToDate
 		return nil
 	}
+	if w.Snapshot == 0 && !delta.quiet {
+		if err := s.pinFirst(ctx, m, delta); err != nil {
+			return err
+		}
+	}
 	dir := filepath.Join(s.cfg.TempDir, runFolder+run.ID)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the run's folder: %w", err)

@@ -161,6 +161,19 @@ func pin(id uuid.UUID, tag string, snapshot int64) catalog.TableChange {
 	return catalog.TableChange{Table: id, Updates: []table.Update{table.NewSetSnapshotRefUpdate(tag, snapshot, table.TagRef, 0, 0, 0)}}
 }
 
+// pinFirst tags the source before a model's first run reads it: until there is
+// a watermark nothing else keeps expiry from what the run is about to read. A
+// tag that stands already, of a run that came to nothing, keeps as much or more.
+func (s *Service) pinFirst(ctx context.Context, m *Compiled, d *delta) error {
+	change := pin(d.source.ID, WatermarkTag(m.Name), d.to)
+	change.Requirements = []table.Requirement{table.AssertRefSnapshotID(WatermarkTag(m.Name), nil)}
+	tx := catalog.Transaction{ID: uuid.NewString(), Actor: "promote:" + m.Name, Tables: []catalog.TableChange{change}}
+	if _, err := s.commit(ctx, tx); err != nil && !errors.Is(err, catalog.ErrCommitConflict) {
+		return fmt.Errorf("pin snapshot %d of %s: %w", d.to, m.Source, err)
+	}
+	return nil
+}
+
 // commit asks again while the outcome is unknown: the transaction's id makes
 // that safe. It ends when ctx does; the commit may then still have happened,
 // and the next run finds out by the watermark.

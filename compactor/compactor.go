@@ -14,7 +14,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -40,7 +42,10 @@ type Config struct {
 	Bucket  *objstore.Bucket // required
 	Lake    *lake.Lake       // required
 	Pool    *duck.Pool       // without it files can be fused but not rewritten
-	TempDir string           // default: the system's
+	// TempDir is for files in the making; default the system's. A folder that
+	// is given belongs to this Service: New removes what an earlier process
+	// left in it.
+	TempDir string
 
 	// Workers is the number of jobs that run at once here. Default 2; negative
 	// only decides and queues.
@@ -119,6 +124,10 @@ func New(cfg Config) (*Service, error) {
 	temp := cfg.TempDir
 	if temp != "" {
 		temp = filepath.Join(temp, "compactor")
+		// What a process that was killed left behind.
+		if err := os.RemoveAll(temp); err != nil {
+			return nil, fmt.Errorf("compactor: remove old temporary files: %w", err)
+		}
 	}
 	s.worker, err = rewrite.New(rewrite.Config{
 		Catalog: cfg.Catalog, Store: cfg.Store, Bucket: cfg.Bucket, Lake: cfg.Lake, Pool: cfg.Pool, TempDir: temp,

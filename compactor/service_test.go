@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -270,3 +272,14 @@ func TestJobService(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// What a killed process left in the temporary folder is gone when the next one
+// starts.
+func TestLeftoversAreRemoved(t *testing.T) {
+	dir := t.TempDir()
+	left := filepath.Join(dir, "compactor", "compact-1", "0", "fused.parquet")
+	require.NoError(t, os.MkdirAll(filepath.Dir(left), 0o700))
+	require.NoError(t, os.WriteFile(left, []byte("PAR1"), 0o600))
+	newHouse(t, func(c *compactor.Config) { c.TempDir = dir })
+	require.NoFileExists(t, left)
+}

@@ -28,6 +28,11 @@ import (
 // start; they stop the other way round, so the catalog outlives the writer's
 // last commit.
 func (p *process) rooms(ctx context.Context) (http.Handler, error) {
+	// The folder is locked, so what lies there is of a process that is gone.
+	// Its id says nothing: in a container the next one may have the same.
+	if err := os.RemoveAll(p.dir.Path("tmp")); err != nil {
+		return nil, fmt.Errorf("remove old temporary files: %w", err)
+	}
 	if err := os.MkdirAll(p.dir.Path("tmp"), 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder for temporary files: %w", err)
 	}

@@ -109,8 +109,10 @@ bin/minio:
 tools-test: ## Install what the tests need: Chromium, Python wheels, MinIO
 	@.ci/install chromium python minio
 
+# Not `npm ci`: it refuses the lock file where a registry does not serve the
+# builds for other platforms. Versions are those of the lock file here too.
 web/node_modules/.stamp: web/package-lock.json
-	cd web && npm ci --no-audit --no-fund
+	cd web && npm install --no-save --no-audit --no-fund
 	@touch $@
 
 web/dist/index.html: web/node_modules/.stamp $(shell find web/src web/*.ts web/*.html web/*.json -type f -not -path '*/node_modules/*' 2>/dev/null)

@@ -1,9 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { TableSummarySchema } from "~/gen/firn/v1/catalog_pb";
+import { HealthSchema, TableSummarySchema } from "~/gen/firn/v1/catalog_pb";
 import { JobKind, JobSchema, JobState } from "~/gen/firn/v1/job_pb";
 import { GraphNodeSchema, QuarantineCountSchema, RunState } from "~/gen/firn/v1/model_pb";
 import { attention, type Lake } from "./attention";
+import { excessFiles } from "./health";
 
 const table = { namespace: ["bronze"], name: "t" };
 const none: Lake = { tables: [], jobs: [], nodes: [], quarantine: [] };
@@ -46,5 +47,14 @@ describe("attention", () => {
   it("forgets a failure that a later job of the same kind made good", () => {
     expect(attention({ ...none, jobs: [job("9", JobState.SUCCEEDED), job("8", JobState.FAILED)] })).toEqual([]);
     expect(attention({ ...none, jobs: [job("9", JobState.FAILED), job("8", JobState.SUCCEEDED)] })).toHaveLength(1);
+  });
+});
+
+describe("excess files", () => {
+  it("counts what compaction can take away, not the one small file of a small partition", () => {
+    expect(excessFiles(create(HealthSchema, { smallFiles: 38n, partitions: 38n }))).toBe(0n);
+    expect(excessFiles(create(HealthSchema, { smallFiles: 1190n, partitions: 38n }))).toBe(1152n);
+    expect(excessFiles(create(HealthSchema, { smallFiles: 3n }))).toBe(2n);
+    expect(excessFiles(undefined)).toBe(0n);
   });
 });

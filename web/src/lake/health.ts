@@ -15,6 +15,16 @@ export function healthLabel(health: Health | undefined): string {
   return { good: "healthy", warn: "wants work", bad: "poor", idle: "not measured", busy: "" }[healthTone(health.score)];
 }
 
+/**
+ * Files that compaction could take away: small ones beyond one a partition. A
+ * partition that holds little has one small file for ever, and that is no debt.
+ */
+export function excessFiles(health: Health | undefined): bigint {
+  if (!health) return 0n;
+  const least = health.partitions > 0n ? health.partitions : 1n;
+  return health.smallFiles > least ? health.smallFiles - least : 0n;
+}
+
 /** What helps against a reason, by its machine name. */
 export function remedy(code: string): { text: string; action: "compact" | "expire" | "none" } {
   switch (code) {

@@ -1,5 +1,5 @@
 import { type Job, JobKind, JobState } from "~/gen/firn/v1/job_pb";
-import { bytes, count } from "./format";
+import { bytes, count, plural } from "./format";
 import type { Tone } from "./health";
 
 export const jobStates: { state: JobState; name: string; label: string; tone: Tone }[] = [
@@ -57,7 +57,7 @@ export function savedBytes(job: Job): bigint | undefined {
 /** `128 → 4 files, …` of a job; its input alone while there is no output. */
 export function flowOf(job: Job): string {
   if (job.filesIn === 0n && job.filesOut === 0n) return "";
-  if (job.filesOut === 0n) return `${count(job.filesIn)} files, ${bytes(job.bytesIn)}`;
+  if (job.filesOut === 0n) return `${plural(job.filesIn, "file")}, ${bytes(job.bytesIn)}`;
   return `${count(job.filesIn)} → ${count(job.filesOut)} files, ${bytes(job.bytesIn)} → ${bytes(job.bytesOut)}`;
 }
 

@@ -24,6 +24,7 @@ export function Drawer({
       <Dialog.Portal>
         <Dialog.Content
           aria-describedby={undefined}
+          onOpenAutoFocus={focusPanel}
           onInteractOutside={(event) => event.preventDefault()}
           className="slide-in fixed top-3 right-3 bottom-3 z-30 flex w-[34rem] max-w-[calc(100vw-1.5rem)] flex-col overflow-hidden rounded-xl border border-line-strong bg-surface shadow-card outline-none"
         >
@@ -72,6 +73,7 @@ export function Modal({
         <Dialog.Overlay className="fixed inset-0 z-40 bg-black/35 backdrop-blur-[1px]" />
         <Dialog.Content
           aria-describedby={undefined}
+          onOpenAutoFocus={focusPanel}
           className={`appear fixed top-[14vh] left-1/2 z-50 flex max-h-[72vh] w-full -translate-x-1/2 flex-col overflow-hidden rounded-xl border border-line-strong bg-surface shadow-card outline-none ${wide ? "max-w-2xl" : "max-w-lg"}`}
         >
           <Dialog.Title className="border-b border-line px-5 py-3.5 text-base font-semibold text-ink">
@@ -87,4 +89,10 @@ export function Modal({
       </Dialog.Portal>
     </Dialog.Root>
   );
+}
+
+/** The panel takes the focus, not its first button: that would open the button's tooltip. */
+function focusPanel(event: Event): void {
+  event.preventDefault();
+  (event.currentTarget as HTMLElement | null)?.focus();
 }

@@ -1,4 +1,4 @@
-import { Ban, CircleAlert, CircleCheck, CircleDashed, CircleX, LoaderCircle, TriangleAlert } from "lucide-react";
+import { CircleAlert, CircleCheck, CircleDashed, CircleX, LoaderCircle, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import type { Health } from "~/gen/firn/v1/catalog_pb";
 import { healthLabel, healthTone, type Tone } from "~/lake/health";
@@ -86,6 +86,14 @@ export function LayerTag({ layer }: { layer: Layer }) {
   );
 }
 
-export function Cancelled() {
-  return <Ban aria-hidden className="size-3.5" />;
+/** The layer as a dot, where its name stands beside it anyway. */
+export function LayerDot({ layer }: { layer: Layer }) {
+  return (
+    <span
+      aria-hidden
+      title={layer}
+      className="size-2 shrink-0 rounded-full"
+      style={{ background: layer === "other" ? "var(--line-strong)" : `var(--${layer})` }}
+    />
+  );
 }

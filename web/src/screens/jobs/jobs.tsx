@@ -164,12 +164,10 @@ function columnsAt(now: number): Col<Job>[] {
         const share = progressOf(job);
         const state = jobState(job.state);
         if (state.name === "queued") return <span className="text-ink-3">waits for a worker</span>;
-        if (state.name !== "running")
-          return (
-            <span className="text-xs text-ink-3">
-              {job.progress?.step || (state.name === "succeeded" ? "committed" : "")}
-            </span>
-          );
+        if (state.name !== "running") {
+          const stopped = state.name !== "succeeded" && job.progress?.step;
+          return <span className="text-xs text-ink-3">{stopped ? `stopped at ${stopped}` : ""}</span>;
+        }
         return (
           <div>
             <div className="num mb-1 flex text-2xs text-ink-2">

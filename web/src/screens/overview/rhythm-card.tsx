@@ -3,7 +3,6 @@ import type { Event } from "~/gen/firn/v1/catalog_pb";
 import { clock, compact, count, duration, plural } from "~/lake/format";
 import { rhythm } from "~/lake/rhythm";
 import { Card } from "~/ui/layout";
-import { Why } from "~/ui/why";
 
 const BARS = 64;
 
@@ -32,27 +31,19 @@ export function Rhythm({ events }: { events: readonly Event[] }) {
       >
         <div className="flex h-24 items-end gap-[2px]">
           {beats.map((beat) => (
-            <Why
+            <span
               key={beat.from}
-              plain
-              focusable={false}
-              text={
-                <>
-                  {clock(beat.from)} for {duration(stepMs)}: {count(beat.rows)} rows in, {count(beat.promoted)}{" "}
-                  promoted, {plural(beat.compactions, "compaction")}
-                </>
-              }
+              title={`${clock(beat.from)} for ${duration(stepMs)}: ${count(beat.rows)} rows in, ${count(beat.promoted)} promoted, ${plural(beat.compactions, "compaction")}`}
+              className="flex h-full min-w-0 flex-1 items-end gap-px hover:bg-sunken"
             >
-              <span className="flex h-full min-w-0 flex-1 items-end gap-px hover:bg-sunken">
-                <span className="flex-1 rounded-t-[2px] bg-ice" style={{ height: `${(beat.rows / most) * 100}%` }} />
-                {beat.promoted > 0 && (
-                  <span
-                    className="flex-1 rounded-t-[2px] bg-silver"
-                    style={{ height: `${(beat.promoted / most) * 100}%` }}
-                  />
-                )}
-              </span>
-            </Why>
+              <span className="flex-1 rounded-t-[2px] bg-ice" style={{ height: `${(beat.rows / most) * 100}%` }} />
+              {beat.promoted > 0 && (
+                <span
+                  className="flex-1 rounded-t-[2px] bg-silver"
+                  style={{ height: `${(beat.promoted / most) * 100}%` }}
+                />
+              )}
+            </span>
           ))}
         </div>
         <div className="flex h-4 items-center gap-[2px] border-t border-line-strong">

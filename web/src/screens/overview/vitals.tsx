@@ -2,6 +2,7 @@ import type { Event, TableSummary } from "~/gen/firn/v1/catalog_pb";
 import type { ListJobsResponse } from "~/gen/firn/v1/job_pb";
 import type { QuarantineCount } from "~/gen/firn/v1/model_pb";
 import { bytes, compact, count, duration, millis, percent, plural } from "~/lake/format";
+import { excessFiles } from "~/lake/health";
 import { countOf } from "~/lake/jobs";
 import { tableName } from "~/lake/name";
 import { figure } from "~/lake/snapshots";
@@ -25,9 +26,9 @@ export function Vitals({
   now: number;
 }) {
   const files = tables.reduce((sum, table) => sum + table.dataFiles, 0n);
-  const small = tables.reduce((sum, table) => sum + (table.health?.smallFiles ?? 0n), 0n);
+  const small = tables.reduce((sum, table) => sum + excessFiles(table.health), 0n);
   const held = quarantine?.reduce((sum, entry) => sum + entry.rows, 0n);
-  const worst = [...tables].sort((a, b) => Number((b.health?.smallFiles ?? 0n) - (a.health?.smallFiles ?? 0n)))[0];
+  const worst = [...tables].sort((a, b) => Number(excessFiles(b.health) - excessFiles(a.health)))[0];
   const inflow = rowsIn(events, now);
   const running = countOf(jobs?.counts ?? {}, "running");
   const queued = countOf(jobs?.counts ?? {}, "queued");
@@ -51,11 +52,11 @@ export function Vitals({
           why={
             small > 0n ? (
               <>
-                Files far below the target size of their table; each costs readers a request. Most of them:{" "}
-                {tableName(worst?.table)} with {plural(worst?.health?.smallFiles ?? 0n, "file")}.
+                Small files beyond one a partition: what compaction can take away. Each costs readers a request. Most of
+                them: {tableName(worst?.table)} with {plural(excessFiles(worst?.health), "file")}.
               </>
             ) : (
-              "Files far below the target size of their table. There are none that matter."
+              "Small files beyond one a partition: what compaction can take away. There is none."
             )
           }
           value={count(small)}
@@ -106,7 +107,13 @@ export function Vitals({
             )
           }
           value={held === undefined ? "–" : count(held)}
-          note={held ? `by ${plural(quarantine?.length ?? 0, "rule")}` : "no row is held back"}
+          note={
+            held === undefined
+              ? "reading…"
+              : held > 0n
+                ? `by ${plural(quarantine?.length ?? 0, "rule")}`
+                : "no row is held back"
+          }
           to="/quarantine"
         />
         <Vital

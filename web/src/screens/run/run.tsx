@@ -129,7 +129,7 @@ function RunView({ run }: { run: Run }) {
                       <div className="mt-1 h-1.5 overflow-hidden rounded-full bg-sunken">
                         <div
                           className={`h-full rounded-full ${known?.onFail === "warn" ? "bg-ice-line" : "bg-warn-fill"}`}
-                          style={{ width: `${Math.max(1, (Number(rows) / Number(most)) * 100)}%` }}
+                          style={{ width: `${rows === 0n ? 0 : Math.max(1, (Number(rows) / Number(most)) * 100)}%` }}
                         />
                       </div>
                       {known && <code className="mt-0.5 block truncate text-xs text-ink-3">{known.expr}</code>}

@@ -8,7 +8,7 @@ const colors: Record<string, string> = {
   transform: "var(--busy-fill)",
   gate: "var(--warn-fill)",
   write: "var(--good-fill)",
-  commit: "var(--gold)",
+  commit: "var(--silver)",
 };
 
 /** The steps of a run on one line of time, and each by itself below. */

@@ -44,7 +44,7 @@ export function Result({
             </Tabs.Trigger>
           ))}
         </Tabs.List>
-        <StatusLine state={state} scans={scans} />
+        <StatusLine state={state} scans={scans} explained={plan !== undefined} />
       </div>
       <Tabs.Content value="rows" className="min-h-0 flex-1 bg-surface">
         <Rows state={state} tables={tables} onExample={onExample} />
@@ -56,7 +56,7 @@ export function Result({
   );
 }
 
-function StatusLine({ state, scans }: { state: SqlState; scans: readonly TableScan[] }) {
+function StatusLine({ state, scans, explained }: { state: SqlState; scans: readonly TableScan[]; explained: boolean }) {
   const files = scans.reduce((sum, scan) => sum + scan.files, 0n);
   const pruned = scans.reduce((sum, scan) => sum + scan.filesPruned, 0n);
   const size = scans.reduce((sum, scan) => sum + scan.bytes, 0n);
@@ -71,7 +71,7 @@ function StatusLine({ state, scans }: { state: SqlState; scans: readonly TableSc
       {state.status === "cancelled" && (
         <Status tone="idle">cancelled{state.rows > 0 && ` after ${count(state.rows)} rows`}</Status>
       )}
-      {state.stats && (
+      {state.stats && !explained && (
         <>
           <Status tone="good">
             <span data-result-rows={state.stats.rows.toString()}>{plural(state.stats.rows, "row")}</span>
@@ -83,7 +83,7 @@ function StatusLine({ state, scans }: { state: SqlState; scans: readonly TableSc
       )}
       {scans.length > 0 && (
         <span>
-          {plural(files, "file")} read, {count(pruned)} pruned, {bytes(size)}
+          {plural(files, "file")} {explained ? "to read" : "read"}, {count(pruned)} pruned, {bytes(size)}
         </span>
       )}
     </div>

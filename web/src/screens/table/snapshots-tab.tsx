@@ -161,7 +161,12 @@ function columnsOf(name: string, now: number): Col<Snapshot>[] {
         </time>
       ),
     },
-    { id: "rows", head: "Rows", align: "right", cell: (snapshot) => delta(rowsDelta(snapshot)) },
+    {
+      id: "rows",
+      head: "Rows",
+      align: "right",
+      cell: (snapshot) => delta(rowsDelta(snapshot), snapshot.operation === "replace"),
+    },
     { id: "files", head: "Files", align: "right", cell: (snapshot) => delta(filesDelta(snapshot)) },
     {
       id: "total",
@@ -193,7 +198,8 @@ function columnsOf(name: string, now: number): Col<Snapshot>[] {
   ];
 }
 
-function delta({ added, removed }: { added: number; removed: number }) {
+function delta({ added, removed }: { added: number; removed: number }, rewrite = false) {
+  if (rewrite && added === removed && added > 0) return <span className="text-ink-3">{count(added)} rewritten</span>;
   if (added === 0 && removed === 0) return <span className="text-ink-3">0</span>;
   return (
     <span>

@@ -13,7 +13,7 @@ import { FilterField, Select } from "~/ui/filters";
 import { TableLink } from "~/ui/go";
 import { ScreenHead } from "~/ui/layout";
 import { Empty, Loaded } from "~/ui/states";
-import { HealthBadge, LayerTag } from "~/ui/status";
+import { HealthBadge, LayerDot } from "~/ui/status";
 import { Why } from "~/ui/why";
 import { NamespaceTree } from "./tree";
 
@@ -79,7 +79,7 @@ function TableList({ tables, filters }: { tables: TableSummary[]; filters: Recor
           </>
         }
       />
-      <div className="grid min-h-0 flex-1 gap-4 px-6 pb-6 xl:grid-cols-[13rem_minmax(0,1fr)]">
+      <div className="grid min-h-0 flex-1 gap-4 px-6 pb-6 xl:grid-cols-[11.5rem_minmax(0,1fr)]">
         <NamespaceTree tables={tables} value={ns} onChange={(value) => setFilters({ ns: value })} />
         <div className="card flex min-h-0 flex-col overflow-hidden">
           <DataTable
@@ -93,7 +93,7 @@ function TableList({ tables, filters }: { tables: TableSummary[]; filters: Recor
             onOpen={(table) =>
               void navigate({ to: "/tables/$table", params: { table: tableName(table.table) } } as never)
             }
-            minWidth={960}
+            minWidth={900}
             empty={
               tables.length === 0 ? (
                 <Empty title="No table yet. Send the first rows." command={cli.ingest("bronze.events")}>
@@ -129,7 +129,7 @@ function columnsAt(now: number): Col<TableSummary>[] {
         const side = sideOf(name);
         return (
           <span className="flex min-w-0 items-center gap-2">
-            <LayerTag layer={layerOf(name)} />
+            <LayerDot layer={layerOf(name)} />
             <TableLink
               name={name}
               className={`truncate font-medium text-ink hover:underline ${side ? "font-normal" : ""}`}
@@ -141,14 +141,14 @@ function columnsAt(now: number): Col<TableSummary>[] {
     {
       id: "health",
       head: "Health",
-      width: "10rem",
+      width: "9rem",
       by: (table) => ((table.health?.score ?? -1) < 0 ? undefined : table.health?.score),
       cell: (table) => <HealthBadge health={table.health} />,
     },
     {
       id: "fresh",
       head: "Freshness",
-      width: "8rem",
+      width: "6.5rem",
       by: (table) => millis(table.updatedAt),
       cell: (table) => (
         <span className="num text-ink-2" title={moment(table.updatedAt)}>
@@ -159,7 +159,7 @@ function columnsAt(now: number): Col<TableSummary>[] {
     {
       id: "rows",
       head: "Rows",
-      width: "8rem",
+      width: "6rem",
       align: "right",
       by: (table) => table.rows,
       cell: (table) => count(table.rows),
@@ -167,7 +167,7 @@ function columnsAt(now: number): Col<TableSummary>[] {
     {
       id: "bytes",
       head: "Size",
-      width: "6.5rem",
+      width: "5.5rem",
       align: "right",
       by: (table) => table.bytes,
       cell: (table) => bytes(table.bytes),
@@ -175,7 +175,7 @@ function columnsAt(now: number): Col<TableSummary>[] {
     {
       id: "files",
       head: "Files",
-      width: "7rem",
+      width: "5rem",
       align: "right",
       by: (table) => table.dataFiles,
       cell: (table) => (
@@ -192,7 +192,7 @@ function columnsAt(now: number): Col<TableSummary>[] {
     {
       id: "average",
       head: "Average file",
-      width: "7.5rem",
+      width: "6.5rem",
       align: "right",
       by: averageFile,
       cell: (table) => {
@@ -203,7 +203,7 @@ function columnsAt(now: number): Col<TableSummary>[] {
     {
       id: "snapshots",
       head: "Snapshots",
-      width: "6.5rem",
+      width: "5.75rem",
       align: "right",
       by: (table) => table.snapshots,
       cell: (table) => count(table.snapshots),

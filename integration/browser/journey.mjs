@@ -28,6 +28,14 @@ const expected = {
   gold: layers.filter((layer) => layer.table.startsWith("gold.")),
 };
 
+try {
+  const answer = await fetch(args.base);
+  if (!(await answer.text()).includes("/assets/")) throw new Error("the page is not built into the binary: run `make build`");
+} catch (error) {
+  console.error(`nothing to walk at ${args.base}: ${error.cause?.message ?? error.message}`);
+  process.exit(1);
+}
+
 const journey = await Journey.open(args.base, args.out);
 try {
   await journey.visit("light");

@@ -72,6 +72,9 @@ func (c *Catalog) newMetadata(n NewTable, id uuid.UUID) (table.Metadata, error) 
 	if n.Schema == nil {
 		return nil, fmt.Errorf("%w: a table needs a schema", ErrInvalid)
 	}
+	if err := checkColumns([]*iceberg.Schema{n.Schema}); err != nil {
+		return nil, err
+	}
 	if err := c.checkProperties(n.Properties, location); err != nil {
 		return nil, err
 	}

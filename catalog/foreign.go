@@ -42,6 +42,9 @@ func (p *plan) applyUpdates(ctx context.Context, r *request, updates []table.Upd
 	if err := p.checkChanged(before, updates); err != nil {
 		return err
 	}
+	if err := checkColumns(p.cur.Schemas(), before.Schemas()...); err != nil {
+		return err
+	}
 	for _, s := range p.cur.Snapshots() {
 		if before.SnapshotByID(s.SnapshotID) == nil {
 			if err := p.foreignSnapshot(ctx, &s, r); err != nil {

@@ -24,7 +24,8 @@ type Ident struct {
 }
 
 // String joins the levels with dots; a level with a dot, a quote or nothing
-// in it is put in double quotes. ParseNamespace reads it back.
+// in it is put in double quotes. ParseNamespace reads it back. What is no name
+// is shown without its control characters: it may be in an error.
 func (n Namespace) String() string { return joinName(n) }
 
 // Equal reports whether both name the same namespace.
@@ -104,12 +105,22 @@ func validateName(what, s string) error {
 	return nil
 }
 
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
 func joinName(parts []string) string {
 	var b strings.Builder
 	for i, p := range parts {
 		if i > 0 {
 			b.WriteByte('.')
 		}
+		p = printable(p)
 		if p == "" || strings.ContainsAny(p, `."`) {
 			b.WriteString(`"` + strings.ReplaceAll(p, `"`, `""`) + `"`)
 		} else {

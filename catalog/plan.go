@@ -151,6 +151,9 @@ func (p *plan) create(ch *TableChange) error {
 	if strings.TrimSuffix(meta.Location(), "/") != want {
 		return fmt.Errorf("%w: table location %q: the server chooses %s", ErrInvalid, clip(meta.Location()), want)
 	}
+	if err := checkColumns(meta.Schemas()); err != nil {
+		return err
+	}
 	if err := p.c.checkProperties(meta.Properties(), want); err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (s *Service) prepare(ctx context.Context, sql string, pins []*firnv1.Snapsh
 	if err != nil {
 		return nil, err
 	}
-	if err := st.collect(refs, pins); err != nil {
+	if err := s.collect(ctx, st, refs, pins); err != nil {
 		return nil, err
 	}
 	if err := s.load(ctx, st); err != nil {
@@ -96,7 +96,7 @@ func (s *Service) prepare(ctx context.Context, sql string, pins []*firnv1.Snapsh
 }
 
 // collect sorts mentions by table and snapshot.
-func (st *statement) collect(refs []*reference, pins []*firnv1.SnapshotPin) error {
+func (s *Service) collect(ctx context.Context, st *statement, refs []*reference, pins []*firnv1.SnapshotPin) error {
 	asked := map[string]pin{}
 	for _, p := range pins {
 		at, err := pinOf(p)
@@ -107,7 +107,7 @@ func (st *statement) collect(refs []*reference, pins []*firnv1.SnapshotPin) erro
 	}
 	byKey := map[string]*tableUse{}
 	for _, r := range refs {
-		id, err := r.ident()
+		id, err := s.identify(ctx, r)
 		if err != nil {
 			return err
 		}
@@ -127,6 +127,25 @@ func (st *statement) collect(refs []*reference, pins []*firnv1.SnapshotPin) erro
 		use.refs = append(use.refs, r)
 	}
 	return nil
+}
+
+// identify chooses between the tables that a reference may mean.
+func (s *Service) identify(ctx context.Context, r *reference) (catalog.Ident, error) {
+	ids, err := r.idents()
+	if err != nil {
+		return catalog.Ident{}, err
+	}
+	for _, id := range ids[:len(ids)-1] {
+		if _, err := s.cfg.Catalog.LoadTable(ctx, id); !errors.Is(err, catalog.ErrNotFound) {
+			return id, nil // another error comes back when the table is loaded
+		}
+	}
+	if len(ids) > 1 {
+		if _, err := s.cfg.Catalog.LoadTable(ctx, ids[len(ids)-1]); errors.Is(err, catalog.ErrNotFound) {
+			return ids[0], nil
+		}
+	}
+	return ids[len(ids)-1], nil
 }
 
 func identOf(t *firnv1.TableRef) catalog.Ident {

@@ -221,8 +221,23 @@ func conjuncts(n node) []node {
 	return out
 }
 
-// ident is the table that a reference means: levels may be written as
-// a.b.t, or, where there are more, as "a.b.c".t.
+// idents are the tables that a reference may mean, the likely one first: levels
+// may be written as a.b.t, or, where there are more, as "a.b.c".t. A level with
+// a dot in its name, as in "a.b".t, is found where no such levels are.
+func (r *reference) idents() ([]catalog.Ident, error) {
+	id, err := r.ident()
+	literal := catalog.Ident{Namespace: r.parts[:len(r.parts)-1], Name: r.parts[len(r.parts)-1]}
+	switch {
+	case err == nil && literal.Equal(id):
+		return []catalog.Ident{id}, nil
+	case literal.Validate() != nil:
+		return []catalog.Ident{id}, err
+	case err != nil:
+		return []catalog.Ident{literal}, nil
+	}
+	return []catalog.Ident{id, literal}, nil
+}
+
 func (r *reference) ident() (catalog.Ident, error) {
 	if len(r.parts) < 2 {
 		return catalog.Ident{}, invalid("table %q needs its namespace: write namespace.%s", r.parts[len(r.parts)-1], r.parts[len(r.parts)-1])

@@ -54,7 +54,8 @@ func (p *process) openBucket(ctx context.Context) error {
 	s3 := p.cfg.S3
 	open := objstore.Config{Endpoint: s3.Endpoint, AccessKey: s3.AccessKey, SecretKey: s3.SecretKey, Region: s3.Region, Bucket: s3.Bucket, UseTLS: s3.TLS}
 	if p.cfg.EmbeddedS3() {
-		g, err := gateway.Start(ctx, gateway.Config{Dir: p.dir.Path("s3"), Listen: p.cfg.Gateway.Listen, AccessKey: s3.AccessKey, SecretKey: s3.SecretKey, Region: s3.Region})
+		// It outlives ctx: what drains after a signal still commits. close ends it.
+		g, err := gateway.Start(context.WithoutCancel(ctx), gateway.Config{Dir: p.dir.Path("s3"), Listen: p.cfg.Gateway.Listen, AccessKey: s3.AccessKey, SecretKey: s3.SecretKey, Region: s3.Region})
 		if err != nil {
 			return fmt.Errorf("start the embedded object store: %w", err)
 		}
@@ -70,6 +71,7 @@ func (p *process) openBucket(ctx context.Context) error {
 		}
 	}
 	p.bucket = bucket
+	p.closers = append(p.closers, func() error { bucket.Close(); return nil }) // before the gateway's
 	p.s3Endpoint = cmp.Or(p.s3Endpoint, bucket.EndpointURL())
 	return nil
 }

@@ -101,7 +101,15 @@ func (p *process) rooms(ctx context.Context) (http.Handler, error) {
 	handle("GET /livez", http.HandlerFunc(lifecycle.ServeLive))
 	handle("GET /readyz", http.HandlerFunc(p.readiness.ServeReady))
 	handle("GET /metrics", telemetry.MetricsHandler(p.registry))
-	return telemetry.RequestMetrics(p.registry, nil, http.NewCrossOriginProtection().Handler(mux)), nil
+	return telemetry.RequestMetrics(p.registry, nil, http.NewCrossOriginProtection().Handler(nosniff(mux))), nil
+}
+
+// nosniff keeps browsers from taking an answer for a page or a script.
+func nosniff(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // catalogSurfaces are the Iceberg REST protocol and CatalogService.

@@ -13,7 +13,10 @@ TOOLS  := $(CURDIR)/.tools
 TAGS   := duckdb_arrow
 GO     ?= go
 GOTEST := $(GO) test -tags $(TAGS)
-SOURCES := $(shell find cmd catalog writer compactor query internal proto web -name '*.go' -o -name '*.html' -path 'web/*' -not -path '*/node_modules/*' 2>/dev/null) go.mod go.sum
+# What is compiled or embedded into bin/firn, and into the page.
+SOURCES := go.mod go.sum $(shell find cmd catalog writer compactor query internal proto web -name node_modules -prune -o -name dist -prune -o \
+	-type f \( -name '*.go' -o -name '*.tmpl' -o -name fallback.html \) ! -name '*_test.go' -print)
+PAGE := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f ! -name '*.go' ! -name '*.test.ts*' ! -name fallback.html ! -name buf.gen.yaml -print)
 
 export GOLANGCI_VERSION MINIO_VERSION
 
@@ -26,7 +29,7 @@ help: ## Show this list
 .PHONY: demo
 demo: build ## Replay 541,909 real rows from bronze to gold, then keep the page up (ARGS="--exit --summary FILE"; S3=minio)
 	@if [ "$(S3)" = minio ]; then $(MAKE) --no-print-directory bin/minio; fi
-	bin/firn demo $(if $(filter minio,$(S3)),--s3 minio) $(ARGS)
+	bin/firn demo $(if $(S3),--s3 $(S3)) $(ARGS)
 
 .PHONY: run
 run: build ## Start firn dev on loopback
@@ -92,10 +95,11 @@ $(TOOLS)/buf/.stamp-%:
 	@touch $@
 
 .PHONY: tools-lint
-tools-lint: $(TOOLS)/bin/golangci-lint
-$(TOOLS)/bin/golangci-lint:
+tools-lint: $(TOOLS)/bin/.golangci-lint-$(GOLANGCI_VERSION)
+$(TOOLS)/bin/.golangci-lint-%:
 	@echo "building golangci-lint $(GOLANGCI_VERSION) under .tools/bin (a few minutes, once)"
 	@GOBIN=$(TOOLS)/bin GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@touch $@
 
 .PHONY: minio
 minio: bin/minio ## Build MinIO from its Go module and start it on loopback for local work
@@ -115,5 +119,5 @@ web/node_modules/.stamp: web/package-lock.json
 	cd web && npm install --no-save --no-audit --no-fund
 	@touch $@
 
-web/dist/index.html: web/node_modules/.stamp $(shell find web/src web/*.ts web/*.html web/*.json -type f -not -path '*/node_modules/*' 2>/dev/null)
+web/dist/index.html: web/node_modules/.stamp $(PAGE)
 	cd web && npm run --silent build

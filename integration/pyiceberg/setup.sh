@@ -22,7 +22,17 @@ fi
 
 echo "setup: Python wheels into .tools/venv (half a minute, once)" >&2
 mkdir -p "$(dirname "$venv")"
-"$python" -m venv "$venv"
+# Debian's python3 comes without venv's half of pip unless python3-venv is there.
+if ! "$python" -m venv "$venv" >/dev/null 2>&1; then
+  rm -rf "$venv"
+  echo "setup: $python has no venv; taking virtualenv from PyPI instead" >&2
+  if ! "$python" -m pip install --quiet --disable-pip-version-check --target "$venv-virtualenv" virtualenv==20.36.1 ||
+    ! PYTHONPATH="$venv-virtualenv" "$python" -m virtualenv --quiet "$venv"; then
+    echo "setup: no environment can be made with $python; install its venv (Debian: apt-get install python3-venv), then run $0 again" >&2
+    exit 1
+  fi
+  rm -rf "$venv-virtualenv"
+fi
 if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt"; then
   echo "setup: pip could not install the wheels; check the network and pip's index settings, then run $0 again" >&2
   exit 1

@@ -2,6 +2,7 @@ package writer
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,6 +40,9 @@ type outcome struct {
 	err    error
 }
 
+// flushes: the request has no rows, it waits for those of others.
+func (r *request) flushes() bool { return r.table == nil }
+
 // rows is how far the request moves its channel.
 func (r *request) rows() uint64 { return uint64(r.good) + uint64(len(r.bad)) }
 
@@ -68,6 +72,13 @@ type collector struct {
 	// wake has a token when something has changed for run.
 	wake     chan struct{}
 	stopping bool
+
+	// After a commit those who were answered come again at once, if they come;
+	// the next micro-batch waits for them, for a moment, until so many requests
+	// are pending. Without that they would find it begun, and wait for two
+	// commits instead of one. Guarded by mu.
+	expected int
+	linger   time.Time
 
 	// commits ends when the commit before has ended; it belongs to run.
 	commits chan struct{}
@@ -122,6 +133,10 @@ func (c *collector) run() {
 		}
 		c.mu.Lock()
 		stopping, wait := c.stopping && len(c.pending) == 0, c.due()
+		free := c.free()
+		if free && wait >= 0 {
+			wait = min(wait, c.left())
+		}
 		c.mu.Unlock()
 		if stopping {
 			<-c.commits
@@ -131,7 +146,9 @@ func (c *collector) run() {
 		var commits <-chan struct{}
 		var due <-chan time.Time
 		if wait >= 0 {
-			commits = c.commits
+			if !free {
+				commits = c.commits
+			}
 			due = time.After(wait)
 		}
 		select {
@@ -156,6 +173,37 @@ func (c *collector) due() time.Duration {
 	return max(0, c.s.cfg.GroupWait-time.Since(c.pending[0].received))
 }
 
+// free says whether the commit before has ended. Only run asks.
+func (c *collector) free() bool {
+	select {
+	case <-c.commits:
+		return true
+	default:
+		return false
+	}
+}
+
+// mostLinger bounds the wait for those who were just answered. It is a third of
+// what the micro-batch before took, at the most.
+const mostLinger = 20 * time.Millisecond
+
+// left is how long the next micro-batch still waits for those who were just
+// answered. Call with mu held.
+func (c *collector) left() time.Duration {
+	if len(c.pending) >= c.expected || slices.ContainsFunc(c.pending, (*request).flushes) {
+		return 0
+	}
+	return max(0, time.Until(c.linger))
+}
+
+// answering notes that so many requests are about to be answered, after took.
+func (c *collector) answering(requests int, took time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expected = len(c.pending) + requests
+	c.linger = time.Now().Add(min(took/3, mostLinger))
+}
+
 // take answers the next micro-batch if it is time for one.
 func (c *collector) take() []*request {
 	c.mu.Lock()
@@ -163,13 +211,7 @@ func (c *collector) take() []*request {
 	if len(c.pending) == 0 {
 		return nil
 	}
-	free := false
-	select {
-	case <-c.commits:
-		free = true
-	default:
-	}
-	if !free && !c.stopping && c.bytes < c.s.cfg.GroupBytes && c.due() > 0 {
+	if (!c.free() || c.left() > 0) && !c.stopping && c.bytes < c.s.cfg.GroupBytes && c.due() > 0 {
 		return nil
 	}
 	n, bytes := 0, int64(0)
@@ -191,6 +233,7 @@ func (c *collector) write(group []*request) {
 	before := c.commits
 	g := c.s.prepare(ctx, c.table, group, c.ahead)
 	forecast := g.advances
+	g.answering = func(requests int) { c.answering(requests, time.Since(start)) }
 	// At most one group waits with its files for the commit before it.
 	<-before
 	done := make(chan struct{})

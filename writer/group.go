@@ -31,6 +31,8 @@ type group struct {
 	advances []catalog.ChannelAdvance
 	// id is the commit id.
 	id string
+	// answering, if set, is told how many requests are answered next.
+	answering func(requests int)
 }
 
 // prepare checks a micro-batch's channels and writes its files. Requests that
@@ -39,7 +41,7 @@ func (s *Service) prepare(ctx context.Context, id uuid.UUID, requests []*request
 	g := &group{id: uuid.NewString()}
 	rest := requests[:0:0]
 	for _, r := range requests {
-		if r.table == nil {
+		if r.flushes() {
 			g.markers = append(g.markers, r)
 			continue
 		}
@@ -327,6 +329,9 @@ func (s *Service) answer(g *group, committed catalog.Committed) {
 		if t.Table == g.table.ID {
 			snapshot, sequence = t.SnapshotID, t.SequenceNumber
 		}
+	}
+	if g.answering != nil {
+		g.answering(len(g.requests))
 	}
 	for _, r := range g.requests {
 		out := &firnv1.AppendResponse{

@@ -2,17 +2,21 @@ package objstore_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/firnlake/firn/internal/objstore"
 	"github.com/firnlake/firn/internal/objstore/objstoretest"
@@ -323,4 +327,56 @@ func TestPutFileInParts(t *testing.T) {
 			t.Fatalf("put of an absent file: %v", err)
 		}
 	})
+}
+
+// Close leaves no connection behind, used before or not: the gateway waits for
+// fresh ones when it ends.
+func TestCloseGivesUpConnections(t *testing.T) {
+	var open atomic.Int64
+	cfg := objstoretest.Config(t)
+	cfg.WrapTransport = func(way http.RoundTripper) http.RoundTripper {
+		transport := way.(*http.Transport)
+		dial := transport.DialContext
+		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			open.Add(1)
+			return &counted{Conn: conn, open: &open}, nil
+		}
+		return transport
+	}
+	b := objstoretest.Open(t, cfg)
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() { put(t, b, fmt.Sprint("close/", i), []byte("x")) })
+	}
+	group.Wait()
+	if open.Load() == 0 {
+		t.Fatal("no connection is kept")
+	}
+	b.Close()
+	for range 1000 { // a dial may be under way for nobody
+		if open.Load() == 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+		b.Close()
+	}
+	if n := open.Load(); n != 0 {
+		t.Fatalf("%d connections are left", n)
+	}
+	put(t, b, "close/again", []byte("x"))
+}
+
+type counted struct {
+	net.Conn
+	open *atomic.Int64
+	once sync.Once
+}
+
+func (c *counted) Close() error {
+	c.once.Do(func() { c.open.Add(-1) })
+	return c.Conn.Close()
 }

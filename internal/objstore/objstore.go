@@ -59,7 +59,8 @@ type Bucket struct {
 	write  minio.Core    // one attempt a call: the retry rule of writes is ours (put.go)
 	syncer syncer
 
-	backoff time.Duration // before the second attempt of a put
+	backoff   time.Duration // before the second attempt of a put
+	closeIdle func()
 }
 
 // Info describes an object. ETag has no quotes; it identifies content within
@@ -86,7 +87,7 @@ func Open(ctx context.Context, cfg Config) (*Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := newTransport(cfg)
+	transport, closeIdle := newTransport(cfg)
 	client := func(retries int) (*minio.Client, error) {
 		return minio.New(cfg.Endpoint, &minio.Options{
 			Creds:        credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""),
@@ -105,7 +106,7 @@ func Open(ctx context.Context, cfg Config) (*Bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", cfg.Bucket, err)
 	}
-	b := &Bucket{cfg: cfg, read: read, write: minio.Core{Client: write}, backoff: putBackoff}
+	b := &Bucket{cfg: cfg, read: read, write: minio.Core{Client: write}, backoff: putBackoff, closeIdle: closeIdle}
 	b.syncer.root = cfg.LocalRoot
 	if err := b.ensure(ctx); err != nil {
 		return nil, err
@@ -160,6 +161,11 @@ func (b *Bucket) openError(err error) error {
 	}
 	return fmt.Errorf("open bucket %s: the store at %s does not answer: %w; check s3.endpoint and s3.tls, and that the store runs", b.cfg.Bucket, b.cfg.Endpoint, err)
 }
+
+// Close gives up the connections that no call is using; one that was dialled
+// but never used keeps a gateway from ending for seconds. The bucket can still
+// be used.
+func (b *Bucket) Close() { b.closeIdle() }
 
 // Name is the bucket's name.
 func (b *Bucket) Name() string { return b.cfg.Bucket }

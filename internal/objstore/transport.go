@@ -15,7 +15,9 @@ import (
 // than the put.
 const idleConns = 256
 
-func newTransport(cfg Config) http.RoundTripper {
+// newTransport answers the way to the store, and what closes its connections
+// that are not in use.
+func newTransport(cfg Config) (way http.RoundTripper, closeIdle func()) {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	dial := dialer.DialContext
 	if cfg.Socket != "" {
@@ -40,9 +42,9 @@ func newTransport(cfg Config) http.RoundTripper {
 		t.Proxy = nil
 	}
 	if cfg.WrapTransport != nil {
-		return cfg.WrapTransport(t)
+		return cfg.WrapTransport(t), t.CloseIdleConnections
 	}
-	return t
+	return t, t.CloseIdleConnections
 }
 
 // lookupStyle is path style everywhere but on AWS: MinIO and the gateway have

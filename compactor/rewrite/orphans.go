@@ -16,12 +16,13 @@ import (
 	"github.com/firnlake/firn/internal/objstore"
 )
 
-// ErrBreaker: a removal would take too much of a table at once.
-var ErrBreaker = errors.New("removal was stopped: too large a share of the table's files would go")
+// ErrBreaker: what is reachable does not add up with what the table's own
+// counts say, so what looks unreachable may be live. Nothing is removed.
+var ErrBreaker = errors.New("removal was stopped: the files found do not add up with the table's own counts; run a query over the table, and restore what is missing")
 
 const (
-	breakerFloor = 1000 // so few files may go whatever their share
-	deleteBatch  = 500
+	measure     = 1000 // so many files may go in one removal whatever their share
+	deleteBatch = 500
 	// A live write intent protects files of its prefix for so long after they
 	// were written: far longer than any commit takes.
 	intentWindow = 10 * time.Minute
@@ -132,8 +133,12 @@ func (w *Worker) remove(ctx context.Context, id uuid.UUID, prefix string, r *rea
 			}
 		}
 	}
-	if len(out.Delete) > breakerFloor && float64(len(out.Delete)) > w.cfg.MaxShare*float64(out.Listed) {
-		return out, fmt.Errorf("%w: %d of %d under %s", ErrBreaker, len(out.Delete), out.Listed, prefix)
+	// A stream of small commits leaves many more dead files than live ones, so
+	// a large share is no fault; but it goes in measured steps, each with a
+	// mark of its own.
+	if most := max(measure, int(w.cfg.MaxShare*float64(out.Listed))); len(out.Delete) > most {
+		out.Quarantined += len(out.Delete) - most
+		out.Delete = out.Delete[:most]
 	}
 	// Check again: somebody may have committed one of them meanwhile.
 	if len(out.Delete) > 0 {

@@ -3,6 +3,7 @@ package rewrite
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 
 	"github.com/apache/iceberg-go"
@@ -75,6 +76,9 @@ func (r *reach) table(ctx context.Context, metadataLocation string, meta table.M
 			if err != nil {
 				return fmt.Errorf("manifest list of snapshot %d: %w", s.SnapshotID, err)
 			}
+			if err := listed(s, manifests); err != nil {
+				return err
+			}
 			for _, m := range manifests {
 				if err := ctx.Err(); err != nil {
 					return err
@@ -84,11 +88,16 @@ func (r *reach) table(ctx context.Context, metadataLocation string, meta table.M
 				}
 				// Entries that say "deleted" are not read by this snapshot; those
 				// that an older snapshot still reads are live in its manifests.
+				found := 0
 				for e, err := range m.Entries(io, true) {
 					if err != nil {
 						return fmt.Errorf("manifest %s: %w", m.FilePath(), err)
 					}
 					r.entry(e)
+					found++
+				}
+				if want, known := live(m); known && found != want {
+					return fmt.Errorf("%w: manifest %s has %d live files, its list says %d", ErrBreaker, m.FilePath(), found, want)
 				}
 			}
 			return nil
@@ -103,4 +112,45 @@ func (r *reach) entry(e iceberg.ManifestEntry) {
 	if ref := f.ReferencedDataFile(); ref != nil {
 		r.add(*ref)
 	}
+}
+
+// live is the number of files that a manifest list says are live in a manifest;
+// lists of format v1 need not say.
+func live(m iceberg.ManifestFile) (int, bool) {
+	added, existing := m.AddedDataFiles(), m.ExistingDataFiles()
+	return int(added) + int(existing), m.Version() > 1 && added >= 0 && existing >= 0
+}
+
+// listed compares the files that a snapshot's manifests hold with the totals of
+// its summary, which its writer counted on another way. Fewer would mean that
+// live files look unreachable.
+func listed(s table.Snapshot, manifests []iceberg.ManifestFile) error {
+	if s.Summary == nil {
+		return nil
+	}
+	for _, kind := range []struct {
+		total   string
+		content iceberg.ManifestContent
+	}{{"total-data-files", iceberg.ManifestContentData}, {"total-delete-files", iceberg.ManifestContentDeletes}} {
+		want, err := strconv.Atoi(s.Summary.Properties[kind.total])
+		if err != nil {
+			continue // the writer did not say
+		}
+		found := 0
+		for _, m := range manifests {
+			if m.ManifestContent() != kind.content {
+				continue
+			}
+			n, known := live(m)
+			if !known {
+				found = want
+				break
+			}
+			found += n
+		}
+		if found < want {
+			return fmt.Errorf("%w: the manifests of snapshot %d hold %d files, its summary says %s = %d", ErrBreaker, s.SnapshotID, found, kind.total, want)
+		}
+	}
+	return nil
 }

@@ -67,9 +67,8 @@ type Config struct {
 	// Grace is how long a file must be unreachable, and known to be, before it
 	// is deleted. Default 1 h.
 	Grace time.Duration
-	// MaxShare of a table's objects that one removal may delete; beyond it the
-	// removal stops, because something is wrong. Default 0.5, once more than
-	// 1000 objects are to go.
+	// MaxShare of a table's objects that one removal deletes at the most, once
+	// more than 1000 are to go; the rest goes with the next. Default 0.5.
 	MaxShare float64
 	// Protected reports files in flight by a part of their name: those of
 	// running jobs. Nil: none.

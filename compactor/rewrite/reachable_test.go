@@ -1,0 +1,40 @@
+package rewrite
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+)
+
+// A mark that finds fewer files than the snapshot's own summary counts is
+// planted here: removal must stop, and must not for what adds up.
+func TestBreakerTurnsRed(t *testing.T) {
+	manifests := []iceberg.ManifestFile{
+		iceberg.NewManifestFile(2, "a", 1, 0, 1).AddedFiles(3).ExistingFiles(4).DeletedFiles(9).Build(),
+		iceberg.NewManifestFile(2, "b", 1, 0, 1).ExistingFiles(1).Build(),
+		iceberg.NewManifestFile(2, "c", 1, 0, 1).Content(iceberg.ManifestContentDeletes).AddedFiles(2).Build(),
+	}
+	for _, test := range []struct {
+		name    string
+		summary map[string]string
+		stops   bool
+	}{
+		{"adds up", map[string]string{"total-data-files": "8", "total-delete-files": "2"}, false},
+		{"nothing is said", map[string]string{}, false},
+		{"more found than counted", map[string]string{"total-data-files": "7"}, false},
+		{"a data file is missing", map[string]string{"total-data-files": "9", "total-delete-files": "2"}, true},
+		{"a delete file is missing", map[string]string{"total-data-files": "8", "total-delete-files": "3"}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := table.Snapshot{SnapshotID: 7, Summary: &table.Summary{Properties: test.summary}}
+			if err := listed(s, manifests); errors.Is(err, ErrBreaker) != test.stops {
+				t.Errorf("got %v, want stopped: %t", err, test.stops)
+			}
+		})
+	}
+	if n, known := live(manifests[0]); n != 7 || !known {
+		t.Errorf("live files of a manifest: %d, %t", n, known)
+	}
+}

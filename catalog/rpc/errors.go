@@ -35,7 +35,7 @@ type rule struct {
 var rules = []rule{
 	{err: catalog.ErrNoSuchNamespace, code: connectrpc.CodeNotFound, why: "no namespace has that name", do: "firn ns ls shows the namespaces; firn ns create NAME makes one"},
 	{err: catalog.ErrNoSuchTable, code: connectrpc.CodeNotFound, why: "no table has that name", do: "firn table ls shows the tables"},
-	{err: catalog.ErrNoSuchView, code: connectrpc.CodeNotFound, why: "no view has that name", do: "firn view ls shows the views"},
+	{err: catalog.ErrNoSuchView, code: connectrpc.CodeNotFound, why: "no view has that name", do: "check the spelling; views are listed and made through the REST catalog"},
 	{err: catalog.ErrNotFound, code: connectrpc.CodeNotFound, why: "nothing has that name", do: "check the spelling"},
 	{err: catalog.ErrAlreadyExists, code: connectrpc.CodeAlreadyExists, why: "names are given once", do: "choose another name, or drop what has this one"},
 	{err: catalog.ErrNamespaceNotEmpty, code: connectrpc.CodeFailedPrecondition, why: "it still holds tables, views or namespaces", do: "drop what is in it first; firn table ls shows the tables"},

@@ -14,7 +14,7 @@ function helpFor(fault: ConnectError): string {
     case Code.Unavailable:
       return "The service did not answer. Look whether `firn dev` or `firn serve` runs; the page tries again by itself.";
     case Code.NotFound:
-      return "It may have been dropped or renamed. Go back to the list, or look in the commit log with `firn audit`.";
+      return "It may have been dropped or renamed. Go back to the list, or look in the commit log on the overview.";
     case Code.InvalidArgument:
       return "The request is at fault: change what the message names and try again.";
     case Code.FailedPrecondition:

@@ -11,6 +11,7 @@ import (
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
+	"github.com/firnlake/firn/internal/objstore"
 )
 
 var (
@@ -59,6 +60,9 @@ func (s *Service) connectError(ctx context.Context, sql string, err error) *conn
 		return connect.NewError(connect.CodeNotFound, err)
 	case errors.Is(err, lake.ErrUnsupported):
 		return connect.NewError(connect.CodeUnimplemented, err)
+	case errors.Is(err, objstore.ErrNotFound):
+		s.log.ErrorContext(ctx, "a file that a table needs is missing", "error", err)
+		return connect.NewError(connect.CodeDataLoss, fmt.Errorf("a data file or manifest of the snapshot is missing from the bucket: %w; put the object back, or read an older snapshot (firn table snapshots TABLE, then firn sql --at TABLE=SNAPSHOT)", err))
 	case errors.Is(err, catalog.ErrInvalid):
 		return connect.NewError(connect.CodeInvalidArgument, err)
 	case errors.Is(err, duck.ErrNotBuiltIn):
@@ -69,6 +73,17 @@ func (s *Service) connectError(ctx context.Context, sql string, err error) *conn
 		return connect.NewError(connect.CodeInternal, fmt.Errorf("%w; another one has taken its place, and the server's log has the reason", duck.ErrKilled))
 	}
 	return connect.NewError(connect.CodeInternal, errors.New("the statement failed in the server; its log has the reason"))
+}
+
+// excerpt is a line of a statement around a column.
+func excerpt(line string, column int) string {
+	const before, most = 60, 160
+	text := []rune(line)
+	if len(text) <= most {
+		return strings.TrimSpace(line)
+	}
+	from := min(max(column-before, 0), len(text)-most)
+	return strings.TrimSpace("..." + string(text[from:from+most]) + "...")
 }
 
 // describe is an SQL error with the place in the statement that it means.
@@ -82,5 +97,5 @@ func describe(e *duck.SQLError, sql string) string {
 	start := strings.LastIndexByte(before, '\n') + 1
 	text, _, _ := strings.Cut(sql[start:], "\n")
 	column := len([]rune(before[start:])) + 1
-	return fmt.Sprintf("%s\nline %d, column %d: %s", msg, line, column, strings.TrimSpace(text))
+	return fmt.Sprintf("%s\nline %d, column %d: %s", msg, line, column, excerpt(text, column))
 }

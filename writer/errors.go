@@ -11,15 +11,17 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/internal/objstore"
 	"github.com/firnlake/firn/internal/parquet"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/firnlake/firn/writer/intake"
 )
 
 var (
-	errBusy     = errors.New("the server holds as many rows as it may; send again after the retry hint")
-	errQuota    = errors.New("this contributor holds as many rows on the server as it may; send again after the retry hint")
-	errDraining = errors.New("the server is shutting down; nothing of the request was taken; send it again with the same offset or idempotency key")
+	errBusy      = errors.New("the server holds as many rows as it may; send again after the retry hint")
+	errQuota     = errors.New("this contributor holds as many rows on the server as it may; send again after the retry hint")
+	errNotStored = errors.New("the rows' files were not stored")
+	errDraining  = errors.New("the server is shutting down; nothing of the request was taken; send it again with the same offset or idempotency key")
 )
 
 // invalidError is a fault of the request that its sender must mend.
@@ -94,6 +96,9 @@ func (s *Service) rpcError(ctx context.Context, op string, err error) error {
 		return connect.NewError(connect.CodeInvalidArgument, err)
 	case errors.Is(err, catalog.ErrUnknownOutcome):
 		return connect.NewError(connect.CodeUnavailable, errors.New("the commit may or may not have happened; send the same rows again with the same channel offset or idempotency key, then nothing is written twice (without either, read the table first)"))
+	case errors.Is(err, objstore.ErrNoSpace):
+		s.cfg.Logger.ErrorContext(ctx, "the object store is full", "operation", op, "error", err)
+		return connect.NewError(connect.CodeUnavailable, errors.New("the object store has no space left and nothing was committed; free some room there, then send the same rows again with the same offset or idempotency key"))
 	case errors.Is(err, catalog.ErrStoreReadOnly):
 		return connect.NewError(connect.CodeUnavailable, errors.New("the server's disk is full and nothing was committed; send the same rows again once there is room"))
 	case errors.Is(err, catalog.ErrCommitConflict):
@@ -104,6 +109,9 @@ func (s *Service) rpcError(ctx context.Context, op string, err error) error {
 		return connect.NewError(connect.CodeDeadlineExceeded, errors.New("the deadline passed; the rows may still be committed: send them again with the same offset or idempotency key"))
 	}
 	s.cfg.Logger.ErrorContext(ctx, "ingest request failed", "operation", op, "error", err)
+	if errors.Is(err, catalog.ErrNotCommitted) || errors.Is(err, errNotStored) {
+		return connect.NewError(connect.CodeUnavailable, errors.New("the object store did not take the files and nothing was committed; send the same rows again with the same offset or idempotency key once it answers (firn doctor probes it, the server's log has the reason)"))
+	}
 	return connect.NewError(connect.CodeUnavailable, errors.New("the rows could not be stored; send them again with the same offset or idempotency key (the server's log has the reason)"))
 }
 

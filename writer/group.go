@@ -53,7 +53,7 @@ func (s *Service) prepare(ctx context.Context, id uuid.UUID, requests []*request
 	}
 	s.admitChannels(ctx, g, g.requests, ahead)
 	if err := s.writeFiles(ctx, g); err != nil {
-		s.failAll(g.requests, err)
+		s.failAll(g.requests, fmt.Errorf("%w: %w", errNotStored, err))
 		g.requests, g.advances = nil, nil
 		return g
 	}

@@ -78,15 +78,15 @@ func Open(cfg Config) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o700); err != nil {
 		return nil, fmt.Errorf("boltstore: create folder: %w", err)
 	}
-	db, err := bolt.Open(cfg.Path, 0o600, &bolt.Options{
-		Timeout:      cfg.LockTimeout,
-		FreelistType: bolt.FreelistMapType,
-	})
+	if err := whole(cfg); err != nil {
+		return nil, err
+	}
+	db, err := open(cfg.Path, &bolt.Options{Timeout: cfg.LockTimeout, FreelistType: bolt.FreelistMapType})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open catalog store %s: another process has it open; stop that one first: %w", cfg.Path, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open catalog store %s: %w", cfg.Path, err)
+		return nil, err
 	}
 	if err := prepare(db); err != nil {
 		return nil, errors.Join(fmt.Errorf("open catalog store %s: %w", cfg.Path, err), db.Close())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/firnlake/firn/catalog/boltstore"
 	"github.com/firnlake/firn/cmd/firn/cli"
 	"github.com/firnlake/firn/cmd/firn/serve"
 	"github.com/firnlake/firn/internal/config"
@@ -121,6 +122,9 @@ func explain(err error) error {
 	if len(problems) == 0 {
 		if busy, ok := errors.AsType[*lifecycle.InUseError](err); ok {
 			return &cli.Fault{What: "the data folder is in use", Why: busy.Error(), Help: "use that one, end it, or name another folder with --data", Exit: cli.ExitConflict, Err: err}
+		}
+		if errors.Is(err, boltstore.ErrDamaged) {
+			return &cli.Fault{What: "the catalog store is damaged", Why: err.Error(), Help: "put a backup in its place; the file was left as it is", Exit: cli.ExitFailure, Err: err}
 		}
 		return &cli.Fault{What: "firn ended", Why: err.Error(), Help: "firn doctor", Exit: cli.ExitFailure, Err: err}
 	}

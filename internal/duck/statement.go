@@ -83,6 +83,8 @@ func oneSelect(tree []byte) error {
 			pos = n
 		}
 		return &wireError{Class: classSQL, Kind: "Parser", Message: doc.Message, Position: pos}
+	case len(doc.Statements) == 0:
+		return &wireError{Class: classSQL, Kind: "Parser", Position: -1, Message: "the statement is empty: send one SELECT"}
 	case len(doc.Statements) != 1:
 		return &wireError{
 			Class: classSQL, Kind: "Parser", Position: -1,

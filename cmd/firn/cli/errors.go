@@ -72,6 +72,8 @@ func (a *app) remote(operation string, err error) error {
 		fault.Help = cmp.Or(fault.Help, listing(operation))
 	case connect.CodeInvalidArgument, connect.CodeOutOfRange:
 		fault.Exit = ExitUsage
+	case connect.CodeDataLoss:
+		fault.Help = "firn table snapshots TABLE   (older ones may be whole)"
 	case connect.CodeUnauthenticated, connect.CodePermissionDenied:
 		fault.Exit = ExitAuth
 	case connect.CodeAlreadyExists, connect.CodeAborted, connect.CodeFailedPrecondition:

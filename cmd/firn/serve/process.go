@@ -56,6 +56,9 @@ func (p *process) openBucket(ctx context.Context) error {
 	if p.cfg.EmbeddedS3() {
 		// It outlives ctx: what drains after a signal still commits. close ends it.
 		g, err := gateway.Start(context.WithoutCancel(ctx), gateway.Config{Dir: p.dir.Path("s3"), Listen: p.cfg.Gateway.Listen, AccessKey: s3.AccessKey, SecretKey: s3.SecretKey, Region: s3.Region})
+		if errors.Is(err, gateway.ErrListen) {
+			return cannotListen("gateway.listen", p.cfg.Gateway.Listen, err)
+		}
 		if err != nil {
 			return fmt.Errorf("start the embedded object store: %w", err)
 		}

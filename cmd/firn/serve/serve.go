@@ -116,13 +116,17 @@ func (p *process) construct(ctx context.Context) error {
 func (p *process) listen(key, address string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	if err != nil {
-		return nil, &config.Problem{
-			Key: key, What: "cannot listen on " + address, Why: err.Error(),
-			Do: "end the process that has the port, or choose another with --" + flagOf(key) + " (port 0 takes a free one)",
-		}
+		return nil, cannotListen(key, address, err)
 	}
 	p.closers = append(p.closers, func() error { _ = listener.Close(); return nil })
 	return listener, nil
+}
+
+func cannotListen(key, address string, err error) error {
+	return &config.Problem{
+		Key: key, What: "cannot listen on " + address, Why: err.Error(),
+		Do: "end the process that has the port, or choose another with --" + flagOf(key) + " (port 0 takes a free one)",
+	}
 }
 
 func flagOf(key string) string {

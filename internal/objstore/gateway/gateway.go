@@ -215,12 +215,15 @@ func metadataStore(dir string, probe func(dir string) error) (meta.MetadataStore
 	return s, nil
 }
 
+// ErrListen: the address of Config.Listen cannot be used.
+var ErrListen = errors.New("start S3 gateway: cannot listen")
+
 // claim resolves port 0 to a free port and reports a taken one before versitygw
 // does, in words that help.
 func claim(listen string) (string, error) {
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
-		return "", fmt.Errorf("start S3 gateway: cannot listen on %s: %w; choose another address with gateway.listen", listen, err)
+		return "", fmt.Errorf("%w on %s: %w; choose another address with gateway.listen", ErrListen, listen, err)
 	}
 	if err := l.Close(); err != nil {
 		return "", fmt.Errorf("start S3 gateway: %w", err)

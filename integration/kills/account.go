@@ -29,7 +29,7 @@ type account struct {
 	Rows int64
 }
 
-// reckon reads the ledger's entries in their order.
+// reckon reads the ledger's entries about a source, in their order.
 func reckon(s *source, entries []entry) (*account, error) {
 	a := &account{rows: s.rows}
 	byChannel := map[string]*feed{}
@@ -46,7 +46,10 @@ func reckon(s *source, entries []entry) (*account, error) {
 	known := map[span]*batch{}
 	for i, e := range entries {
 		f, key := byChannel[e.Channel], span{e.Channel, e.From, e.To}
-		if f == nil || e.To > uint64(len(f.positions)) || e.From >= e.To {
+		if f == nil {
+			continue
+		}
+		if e.To > uint64(len(f.positions)) || e.From >= e.To {
 			return nil, fmt.Errorf("ledger entry %d: no such batch in the source: %+v", i, e)
 		}
 		b := known[key]

@@ -2,6 +2,7 @@ package kills
 
 import (
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,7 +27,7 @@ func TestCompare(t *testing.T) {
 		{Event: sent, Channel: "x", From: 2, To: 4},
 		{Event: unknown, Channel: "x", From: 2, To: 4},
 	}
-	with := func(more ...entry) []entry { return append(entries[:len(entries):len(entries)], more...) }
+	with := func(more ...entry) []entry { return append(slices.Clip(entries), more...) }
 	absent := with(entry{Event: found, Channel: "x", From: 2, To: 4})
 	present := with(entry{Event: found, Channel: "x", From: 2, To: 4, Applied: true})
 	repeated := with(entry{Event: acked, Channel: "x", From: 2, To: 4, Snapshot: 102, Duplicate: true})

@@ -14,8 +14,10 @@ import (
 )
 
 // feed is what one contributor sends through its channel: row i of the channel
-// is row positions[i] of the source file.
+// is row positions[i] of the source file. A keyed feed goes to a table of its
+// own without a channel, each batch under an idempotency key.
 type feed struct {
+	keyed       bool
 	contributor string
 	channel     string
 	positions   []int64
@@ -112,6 +114,23 @@ func (f *feed) take(ctx context.Context, all arrow.RecordBatch) error {
 	}
 	f.rows = array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, int64(len(f.positions)))
 	return nil
+}
+
+// keyedSource is one keyed feed; position and row are the same number.
+func keyedSource(rows int) *source {
+	f := &feed{keyed: true, contributor: "keyed", channel: "keyed", batch: 25}
+	for i := range rows {
+		f.positions = append(f.positions, int64(i))
+	}
+	return &source{rows: int64(rows), feeds: []*feed{f}}
+}
+
+// lines are rows of a keyed feed as JSON.
+func (f *feed) lines(from, to uint64) (out []string) {
+	for _, p := range f.positions[from:to] {
+		out = append(out, fmt.Sprintf(`{"id":%d}`, p))
+	}
+	return out
 }
 
 // channelName keeps to the characters that a channel may have.

@@ -94,7 +94,7 @@ func (o *objects) list(ctx context.Context, location string) ([]string, error) {
 // keeps what it found.
 type fsck struct {
 	objects *objects
-	rowNo   bool // keep column row_no of every data file
+	column  string // whose numbers are kept of every data file; empty: none
 
 	problems  []string
 	manifests map[string][]iceberg.ManifestEntry
@@ -106,7 +106,7 @@ type fsck struct {
 // dataFile is a data or delete file as it was read.
 type dataFile struct {
 	rows      int64
-	positions []int64 // column row_no, when asked for
+	positions []int64 // of the column that was asked for
 }
 
 // snapshot is one retained snapshot and its live data files.
@@ -294,17 +294,17 @@ func (c *fsck) decode(ctx context.Context, text []byte, f *dataFile) error {
 	}
 	defer all.Release()
 	f.rows = all.NumRows()
-	if !c.rowNo {
+	if c.column == "" {
 		return nil
 	}
-	at := all.Schema().FieldIndices("row_no")
+	at := all.Schema().FieldIndices(c.column)
 	if len(at) != 1 {
-		return errors.New("no column row_no")
+		return errors.New("no column " + c.column)
 	}
 	for _, chunk := range all.Column(at[0]).Data().Chunks() {
 		numbers, ok := chunk.(*array.Int64)
 		if !ok || numbers.NullN() > 0 {
-			return errors.New("column row_no is not what was sent")
+			return fmt.Errorf("column %s is not what was sent", c.column)
 		}
 		f.positions = append(f.positions, numbers.Int64Values()...)
 	}

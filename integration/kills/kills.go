@@ -23,18 +23,18 @@ import (
 // verdict is what was found in a lake at rest.
 type verdict struct {
 	problems                                    []string
-	account                                     *account
+	account, keyed                              *account
 	tables, snapshots, manifests, files, rows   int
 	unreachable, reachable, commits, promotions int
 	// bronze is what the source table holds, newest snapshot last.
 	bronze []snapshot
-	// bronzeHead is the location of one of its data files.
+	// bronzeFile is the location of one of its data files.
 	bronzeFile string
 }
 
 // judge reads the ledger and the whole lake, which nothing must change
 // meanwhile.
-func judge(ctx context.Context, p *process, s *source, ledgerPath string) (*verdict, error) {
+func judge(ctx context.Context, p *process, s, k *source, ledgerPath string) (*verdict, error) {
 	v := &verdict{}
 	entries, err := readLedger(ledgerPath)
 	if err != nil {
@@ -43,12 +43,13 @@ func judge(ctx context.Context, p *process, s *source, ledgerPath string) (*verd
 	if v.account, err = reckon(s, entries); err != nil {
 		return nil, err
 	}
+	if v.keyed, err = reckon(k, entries); err != nil {
+		return nil, err
+	}
 	remote := connectTo(p.base())
 	if err := v.readTables(ctx, p, remote); err != nil {
 		return nil, err
 	}
-	v.problems = append(v.problems, v.account.settle(v.bronze)...)
-	v.problems = append(v.problems, v.account.compare(v.bronze)...)
 	if err := v.offsets(ctx, remote, s); err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func (v *verdict) readTables(ctx context.Context, p *process, remote services) e
 		if err != nil {
 			return err
 		}
-		c := &fsck{objects: store, rowNo: name == tableName(bronze)}
+		c := &fsck{objects: store, column: map[string]string{tableName(bronze): "row_no", tableName(keyed): "id"}[name]}
 		snapshots, meta, err := c.check(ctx, location)
 		if err != nil {
 			return fmt.Errorf("check %s: %w", name, err)
@@ -102,14 +103,24 @@ func (v *verdict) readTables(ctx context.Context, p *process, remote services) e
 		for _, f := range c.files {
 			v.rows += int(f.rows)
 		}
-		if c.rowNo {
+		switch name {
+		case tableName(bronze):
 			v.bronze = snapshots
 			for path := range c.files {
 				v.bronzeFile = max(v.bronzeFile, path)
 			}
+			v.against(v.account, snapshots)
+		case tableName(keyed):
+			v.against(v.keyed, snapshots)
 		}
 	}
 	return nil
+}
+
+// against holds the snapshots of a table that was fed against the ledger.
+func (v *verdict) against(a *account, snapshots []snapshot) {
+	v.problems = append(v.problems, a.settle(snapshots)...)
+	v.problems = append(v.problems, a.compare(snapshots)...)
 }
 
 // offsets is I6 in a lake at rest: each channel is where its contributor's

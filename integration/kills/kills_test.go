@@ -24,9 +24,10 @@ import (
 type lake struct {
 	process *process
 	source  *source
+	keyed   *source
 	load    *load
 	ledger  string
-	rng     *rand.Rand
+	seed    uint64
 	sent    chan error // of the load
 }
 
@@ -46,7 +47,7 @@ func open(t *testing.T, limit int) *lake {
 		dir = filepath.Join(keep, t.Name())
 		require.NoError(t, os.MkdirAll(dir, 0o755))
 	}
-	l := &lake{ledger: filepath.Join(dir, "ledger.jsonl"), rng: rand.New(rand.NewPCG(seed, 1)), sent: make(chan error, 1)}
+	l := &lake{ledger: filepath.Join(dir, "ledger.jsonl"), seed: seed, keyed: keyedSource(10_000), sent: make(chan error, 1)}
 	var err error
 	l.source, err = readSource(t.Context(), harness.Source(t), limit)
 	require.NoError(t, err)
@@ -65,11 +66,15 @@ func open(t *testing.T, limit int) *lake {
 	require.NoError(t, err)
 	_, err = connectTo(l.process.base()).models.Apply(t.Context(), connect.NewRequest(&firnv1.ApplyRequest{Files: files}))
 	require.NoError(t, err)
+	_, err = connectTo(l.process.base()).catalog.CreateTable(t.Context(), connect.NewRequest(&firnv1.CreateTableRequest{
+		Table: keyed, Columns: []*firnv1.Column{{Name: "id", Type: "long", Required: true}},
+	}))
+	require.NoError(t, err)
 
 	book, err := openLedger(l.ledger)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, book.close()) })
-	l.load = newLoad(l.source, book, l.process.base())
+	l.load = newLoad(append(slices.Clone(l.source.feeds), l.keyed.feeds...), book, l.process.base())
 	ended := make(chan struct{})
 	go func() {
 		l.sent <- l.load.run(t.Context())
@@ -83,11 +88,12 @@ func open(t *testing.T, limit int) *lake {
 func (l *lake) checkpoint(t *testing.T) *verdict {
 	t.Helper()
 	require.NoError(t, drain(t.Context(), connectTo(l.process.base())))
-	v, err := judge(t.Context(), l.process, l.source, l.ledger)
+	v, err := judge(t.Context(), l.process, l.source, l.keyed, l.ledger)
 	require.NoError(t, err)
 	v.log(t, l)
 	require.Empty(t, v.problems)
 	require.Equal(t, l.source.rows, v.account.Rows)
+	require.Equal(t, l.keyed.rows, v.keyed.Rows)
 	return v
 }
 
@@ -117,19 +123,20 @@ func (l *lake) finish(t *testing.T) {
 // phases of its work, and then compares everything with everything.
 func TestKills(t *testing.T) {
 	begin := time.Now()
-	kills := 14
+	kills := 20
 	if text := os.Getenv("FIRN_KILLS"); text != "" {
 		var err error
 		kills, err = strconv.Atoi(text)
 		require.NoError(t, err)
 	}
 	l := open(t, 0)
-	s := &storm{process: l.process, load: l.load, rng: l.rng, pace: time.Duration(kills) * 4 * time.Second}
+	s := &storm{process: l.process, load: l.load, rng: rand.New(rand.NewPCG(l.seed, 1)), crashes: rand.New(rand.NewPCG(l.seed, 2)), pace: time.Duration(kills) * 1200 * time.Millisecond}
 	require.NoError(t, l.process.kill(true)) // before the first row
 	// A worker's folder whose process id is taken again, as in a container.
 	require.NoError(t, os.MkdirAll(filepath.Join(l.process.data, "tmp", "duck-1-spilled"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(l.process.data, "tmp", "duck-1-spilled", "spill"), []byte("spilled"), 0o644))
-	for _, a := range aims(l.rng, kills) {
+	for i, a := range aims(s.rng, kills) {
+		s.rng = rand.New(rand.NewPCG(l.seed, uint64(3+i))) // what one kill took does not sway the next
 		require.NoError(t, s.life(t.Context(), a))
 		l.stillSending(t)
 		t.Logf("%6.1fs %s", time.Since(begin).Seconds(), s.strikes[len(s.strikes)-1])
@@ -156,7 +163,8 @@ func TestKills(t *testing.T) {
 
 func (v *verdict) log(t *testing.T, l *lake) {
 	a := v.account
-	t.Logf("ledger: %d batches sent, %d acknowledged (%d after retries, %d as duplicates), %d left unknown by a crash: %d found present, %d absent; %d crashes, %d retries",
+	t.Logf("by idempotency keys: %d batches acknowledged, %d after retries", v.keyed.Acked, v.keyed.Retried)
+	t.Logf("by channels: %d batches sent, %d acknowledged (%d after retries, %d as duplicates), %d left unknown by a crash: %d found present, %d absent; %d crashes, %d retries",
 		a.Sent, a.Acked, a.Retried, a.Duplicates, a.Unknown, a.FoundPresent, a.FoundAbsent, l.load.crashes.Load(), l.load.retries.Load())
 	t.Logf("lake: %d tables, %d retained snapshots, %d manifests, %d files with %d rows read; %d objects reachable, %d not (yet to be collected); %d commits, %d promotions",
 		v.tables, v.snapshots, v.manifests, v.files, v.rows, v.reachable, v.unreachable, v.commits, v.promotions)
@@ -224,7 +232,7 @@ func plant(t *testing.T, l *lake, v *verdict) {
 	location, err := connectTo(l.process.base()).metadata(ctx, bronze)
 	require.NoError(t, err)
 	check := func() []string {
-		c := &fsck{objects: store, rowNo: true}
+		c := &fsck{objects: store, column: "row_no"}
 		snapshots, _, err := c.check(ctx, location)
 		require.NoError(t, err)
 		return append(c.problems, v.account.compare(snapshots)...)

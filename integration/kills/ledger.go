@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"sync"
 )
@@ -79,11 +80,7 @@ func (l *ledger) write(e entry) error {
 func (l *ledger) acknowledged() map[string]uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	out := make(map[string]uint64, len(l.acked))
-	for channel, rows := range l.acked {
-		out[channel] = rows
-	}
-	return out
+	return maps.Clone(l.acked)
 }
 
 func (l *ledger) close() error { return l.file.Close() }

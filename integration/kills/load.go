@@ -34,7 +34,7 @@ func broken(format string, args ...any) error {
 // load sends all feeds, each through its channel, for as long as it takes:
 // whoever is down comes back. Its fields are fixed before run.
 type load struct {
-	source *source
+	feeds  []*feed
 	ledger *ledger
 	ingest firnv1connect.IngestServiceClient
 	gate   *gate
@@ -43,14 +43,15 @@ type load struct {
 	retries  atomic.Int64
 	crashes  atomic.Int64
 
-	mu      sync.Mutex
-	senders map[string]context.CancelCauseFunc
+	mu sync.Mutex
+	// flying are the senders that wait for an answer, and what crashes them.
+	flying map[*sender]context.CancelCauseFunc
 }
 
-func newLoad(s *source, l *ledger, base string) *load {
+func newLoad(feeds []*feed, l *ledger, base string) *load {
 	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: 2 * time.Second}).DialContext, MaxIdleConnsPerHost: 64}
 	return &load{
-		source: s, ledger: l, gate: newGate(), senders: map[string]context.CancelCauseFunc{},
+		feeds: feeds, ledger: l, gate: newGate(), flying: map[*sender]context.CancelCauseFunc{},
 		ingest: firnv1connect.NewIngestServiceClient(&http.Client{Transport: transport}, base),
 	}
 }
@@ -58,7 +59,7 @@ func newLoad(s *source, l *ledger, base string) *load {
 // run returns when every row is acknowledged, or with the first error.
 func (l *load) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, f := range l.source.feeds {
+	for _, f := range l.feeds {
 		group.Go(func() error {
 			s := &sender{load: l, feed: f}
 			for {
@@ -81,9 +82,7 @@ func (l *load) run(ctx context.Context) error {
 func (l *load) life(ctx context.Context, s *sender) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	l.mu.Lock()
-	l.senders[s.feed.channel] = cancel
-	l.mu.Unlock()
+	s.cancel = cancel
 	err := s.run(ctx)
 	if _, broken := errors.AsType[*brokenError](err); broken {
 		return err
@@ -94,14 +93,23 @@ func (l *load) life(ctx context.Context, s *sender) error {
 	return err
 }
 
-// crash ends about one in n of the senders.
+// crash ends about one in n of the senders that wait for an answer. A keyed
+// one cannot go on after a crash: its keys are gone.
 func (l *load) crash(rng *rand.Rand, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, f := range l.source.feeds { // in a fixed order: the seed decides
-		if cancel := l.senders[f.channel]; rng.IntN(n) == 0 && cancel != nil {
+	for s, cancel := range l.flying {
+		if !s.feed.keyed && rng.IntN(n) == 0 {
 			cancel(errCrashed)
 		}
+	}
+}
+
+// crashDuring crashes senders now and then until ctx ends, while the server
+// lives: it may still commit what nobody waits for.
+func (l *load) crashDuring(ctx context.Context, rng *rand.Rand) {
+	for pause(ctx, time.Duration(50+rng.IntN(250))*time.Millisecond) == nil {
+		l.crash(rng, 5)
 	}
 }
 
@@ -113,11 +121,16 @@ type sender struct {
 	// next is the first row that is not acknowledged; pending is the end of
 	// the batch at next that was sent, or 0.
 	next, pending uint64
+	cancel        context.CancelCauseFunc // of this life
 }
 
 func (s *sender) run(ctx context.Context) error {
+	channel, table := s.feed.channel, bronze
+	if s.feed.keyed {
+		channel, table = "", keyed
+	}
 	c, err := client.Open(ctx, client.Config{
-		Ingest: s.load.ingest, Channel: s.feed.channel, Table: bronze, Patience: 5 * time.Minute, AttemptTimeout: 20 * time.Second,
+		Ingest: s.load.ingest, Channel: channel, Table: table, Patience: 5 * time.Minute, AttemptTimeout: 20 * time.Second,
 		OnRetry: func(client.Retry) { s.load.retries.Add(1) },
 	})
 	if err != nil {
@@ -166,11 +179,7 @@ func (s *sender) send(ctx context.Context, c *client.Client, to uint64) error {
 		return err
 	}
 	s.pending = to
-	rows := s.feed.rows.NewSlice(int64(s.next), int64(to))
-	defer rows.Release()
-	s.load.inFlight.Add(1)
-	ack, err := c.SendArrow(ctx, rows, fmt.Sprint(to))
-	s.load.inFlight.Add(-1)
+	ack, err := s.fly(ctx, c, to)
 	if err != nil {
 		return err
 	}
@@ -182,6 +191,26 @@ func (s *sender) send(ctx context.Context, c *client.Client, to uint64) error {
 	return s.load.ledger.write(e)
 }
 
+// fly sends the rows and waits for the answer.
+func (s *sender) fly(ctx context.Context, c *client.Client, to uint64) (client.Ack, error) {
+	s.load.mu.Lock()
+	s.load.flying[s] = s.cancel
+	s.load.mu.Unlock()
+	s.load.inFlight.Add(1)
+	defer func() {
+		s.load.inFlight.Add(-1)
+		s.load.mu.Lock()
+		delete(s.load.flying, s)
+		s.load.mu.Unlock()
+	}()
+	if s.feed.keyed {
+		return c.SendLines(ctx, s.feed.lines(s.next, to), "")
+	}
+	rows := s.feed.rows.NewSlice(int64(s.next), int64(to))
+	defer rows.Release()
+	return c.SendArrow(ctx, rows, fmt.Sprint(to))
+}
+
 // lost records the batch that the crashed sender does not know the outcome of.
 func (s *sender) lost() error {
 	if s.pending == 0 {
@@ -190,8 +219,11 @@ func (s *sender) lost() error {
 	return s.load.ledger.write(entry{Event: unknown, Channel: s.feed.channel, From: s.next, To: s.pending})
 }
 
-// bronze is the table that is fed.
-var bronze = &firnv1.TableRef{Namespace: []string{"bronze"}, Name: "invoice_lines_raw"}
+// The tables that are fed.
+var (
+	bronze = &firnv1.TableRef{Namespace: []string{"bronze"}, Name: "invoice_lines_raw"}
+	keyed  = &firnv1.TableRef{Namespace: []string{"bronze"}, Name: "keyed"}
+)
 
 // gate holds senders back, so that rows keep coming for as long as kills do:
 // each may send only while the part it has sent is below the gate's.

@@ -175,14 +175,14 @@ func (s services) promote(ctx context.Context) error {
 		for stream.Receive() {
 			switch run := stream.Msg().GetRun(); run.GetState() {
 			case firnv1.RunState_RUN_STATE_FAILED:
-				stream.Close()
+				_ = stream.Close()
 				return fmt.Errorf("run %s: %s", run.GetModel(), run.GetError())
 			case firnv1.RunState_RUN_STATE_SUCCEEDED:
 				moved = true
 			}
 		}
 		err = stream.Err()
-		stream.Close()
+		_ = stream.Close()
 		if err != nil {
 			return fmt.Errorf("run the models: %w", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -57,6 +58,7 @@ type storm struct {
 	process *process
 	load    *load
 	rng     *rand.Rand
+	crashes *rand.Rand    // of senders, apart from the kills'
 	pace    time.Duration // up-time in which most rows may be sent
 	strikes []strike
 
@@ -83,6 +85,9 @@ func (s *storm) life(ctx context.Context, a aim) error {
 	if err := s.process.kill(k.tree); err != nil {
 		return err
 	}
+	if s.rng.IntN(3) == 0 {
+		s.load.crash(s.crashes, 2) // some senders do not live to see it come back
+	}
 	s.strikes = append(s.strikes, k)
 	return nil
 }
@@ -96,16 +101,11 @@ func (s *storm) await(ctx context.Context, k *strike) error {
 		return err
 	}
 	open, stop := context.WithCancel(ctx)
-	stopped := make(chan struct{})
-	go func() {
-		s.load.gate.advanceDuring(open, s.pace)
-		close(stopped)
-	}()
-	defer func() { stop(); <-stopped }()
-
-	if s.rng.IntN(3) == 0 {
-		s.load.crash(s.rng, 6) // some senders while the server lives
-	}
+	var meanwhile sync.WaitGroup
+	meanwhile.Go(func() { s.load.gate.advanceDuring(open, s.pace) })
+	meanwhile.Go(func() { s.load.crashDuring(open, s.crashes) })
+	defer meanwhile.Wait()
+	defer stop()
 	o := remote.observe(s.left)
 	// Work comes first: without it there is nothing to lose.
 	if err := pause(ctx, time.Duration(300+s.rng.IntN(1500))*time.Millisecond); err != nil {
@@ -115,9 +115,6 @@ func (s *storm) await(ctx context.Context, k *strike) error {
 		var err error
 		if k.activity, s.left, err = s.approach(ctx, o, k.aim); err != nil {
 			return err
-		}
-		if s.rng.IntN(3) == 0 {
-			s.load.crash(s.rng, 6) // some senders together with the server
 		}
 		hit := map[aim]bool{aimIngest: s.load.inFlight.Load() > 0, aimPromote: len(k.activity.promotions) > 0, aimCompact: k.activity.working()}
 		if hit[k.aim] {
@@ -214,7 +211,10 @@ func remember(ctx context.Context, remote services, l *load) error {
 		}
 	}
 	var errs []error
-	for _, f := range l.source.feeds {
+	for _, f := range l.feeds {
+		if f.keyed {
+			continue
+		}
 		if offsets[f.channel] < acked[f.channel] {
 			errs = append(errs, broken("I1: %s is at offset %d, rows to %d were acknowledged", f.channel, offsets[f.channel], acked[f.channel]))
 		}

@@ -58,10 +58,12 @@ func (c *Catalog) metadataObject(meta table.Metadata, prev *head) (*head, object
 	return &head{location: location, meta: meta, json: data, fragments: fragments}, object{key, data}, nil
 }
 
-// put stores one object. Names are unique, so an object that exists is a broken random source.
+// put stores one object. Names are unique, so an object that exists is a broken
+// random source. Whatever becomes of the object, nothing points to it after an
+// error: the change did not happen.
 func (c *Catalog) put(ctx context.Context, o object) error {
 	if err := c.files.PutBytes(ctx, o.key, o.data, objstore.PutOptions{IfAbsent: true}); err != nil {
-		return fmt.Errorf("write %s: %w", path.Base(o.key), err)
+		return fmt.Errorf("%w: write %s: %w", ErrNotCommitted, path.Base(o.key), err)
 	}
 	return nil
 }

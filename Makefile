@@ -28,7 +28,7 @@ help: ## Show this list
 
 .PHONY: demo
 demo: build ## Replay 541,909 real rows from bronze to gold, then keep the page up (ARGS="--exit --summary FILE"; S3=minio)
-	@if [ "$(S3)" = minio ]; then $(MAKE) --no-print-directory bin/minio; fi
+	@if [ "$(S3)" = minio ]; then $(MAKE) --silent --no-print-directory bin/minio; fi
 	bin/firn demo $(if $(S3),--s3 $(S3)) $(ARGS)
 
 .PHONY: run

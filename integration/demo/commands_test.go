@@ -2,6 +2,7 @@ package demo
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +32,7 @@ func firn(t *testing.T, base string, args ...string) answer {
 	var out, faults strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &faults
 	err := cmd.Run()
-	if _, ended := err.(*exec.ExitError); err != nil && !ended {
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
 		require.NoError(t, err)
 	}
 	return answer{out.String(), faults.String(), cmd.ProcessState.ExitCode()}

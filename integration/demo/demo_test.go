@@ -1,10 +1,13 @@
 package demo
 
 import (
+	"bufio"
 	"context"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +52,35 @@ func TestDemo(t *testing.T) {
 		assert.Zero(t, s.Batches)
 		layers(t, s)
 	})
+	t.Run("stays up", func(t *testing.T) { staysUp(t, data) })
+}
+
+// staysUp runs the demo without --exit: it names the address of the page, which
+// answers until Ctrl-C, and that is no failure.
+func staysUp(t *testing.T, data string) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, harness.Binary(t), "demo", "--data", data, "--listen", "127.0.0.1:0")
+	cmd.Dir = harness.Root(t)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	address := regexp.MustCompile(`The page is at (http://\S+)`)
+	var text strings.Builder
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		text.WriteString(lines.Text() + "\n")
+		if found := address.FindStringSubmatch(lines.Text()); found != nil {
+			answer, err := http.Get(found[1])
+			require.NoError(t, err)
+			answer.Body.Close()
+			assert.Equal(t, http.StatusOK, answer.StatusCode)
+			assert.Contains(t, answer.Header.Get("Content-Type"), "text/html")
+			assert.True(t, harness.Ready(found[1]))
+			require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		}
+	}
+	require.NoError(t, cmd.Wait(), text.String())
+	assert.Regexp(t, address, text.String())
 }
 
 // page walks the page in Chromium. The pictures stay in integration/browser/out,

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,7 +35,7 @@ func scheduling(t *testing.T, base string) {
 		var out, faults strings.Builder
 		cmd.Stdout, cmd.Stderr = &out, &faults
 		err := cmd.Run()
-		if _, ended := err.(*exec.ExitError); err != nil && !ended {
+		if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
 			require.NoError(t, err)
 		}
 		return out.String(), faults.String(), cmd.ProcessState.ExitCode()

@@ -37,6 +37,7 @@ func Run(ctx context.Context, cfg config.Config, mode Mode) (err error) {
 	if err != nil {
 		return err
 	}
+	collectLess(cfg)
 	dir, err := lifecycle.LockDataDir(cfg.Data)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"connectrpc.com/connect"
@@ -98,6 +99,7 @@ func (b *bench) ingestOnce(ctx context.Context, clients, batches, size int) erro
 	rows := float64(clients * batches * size)
 	b.record(spec{group: group, name: "committed", unit: "rows/s"}, rows/wall.Seconds(), 0)
 	for _, dictionaries := range []bool{true, false} {
+		runtime.GC() // or it falls into what is measured
 		begin := ownCPU()
 		bare, err := parallel(func(c int) error {
 			_, err := encode(sent[c], dictionaries)

@@ -78,18 +78,19 @@ func main() {
 	runs := flag.Int("runs", 3, "runs of each section; figures are medians")
 	only := flag.String("only", strings.Join(names, ","), "sections to measure")
 	out := flag.String("out", "", "folder for the JSON files (default docs/benchmarks; none when -only is given)")
+	binary := flag.String("firn", "", "binary to measure (default bin/firn)")
 	temp := flag.String("temp", "", "folder for lakes (default: the system's)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	partial := *only != strings.Join(names, ",")
-	if err := run(ctx, *runs, strings.Split(*only, ","), *out, *temp, partial); err != nil {
+	if err := run(ctx, *runs, strings.Split(*only, ","), *out, *temp, *binary, partial); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, runs int, only []string, out, temp string, partial bool) (err error) {
+func run(ctx context.Context, runs int, only []string, out, temp, binary string, partial bool) (err error) {
 	for _, name := range only {
 		if !slices.ContainsFunc(sections, func(s section) bool { return s.name == name }) {
 			return fmt.Errorf("there is no section %q", name)
@@ -99,7 +100,7 @@ func run(ctx context.Context, runs int, only []string, out, temp string, partial
 	if b.root, err = repository(); err != nil {
 		return err
 	}
-	b.binary = filepath.Join(b.root, "bin", "firn")
+	b.binary = cmp.Or(binary, filepath.Join(b.root, "bin", "firn"))
 	if b.temp, err = os.MkdirTemp(temp, "firn-bench-"); err != nil {
 		return err
 	}

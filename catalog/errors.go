@@ -25,6 +25,9 @@ var (
 	// ErrNotCommitted: the commit certainly did not happen, and not because of a
 	// conflict: files could not be written, or the store is read-only. Try again later.
 	ErrNotCommitted = errors.New("the commit did not happen")
+	// ErrUnreadable: the table's metadata file is missing from the bucket, or is
+	// no metadata. Other tables are not concerned.
+	ErrUnreadable = errors.New("the table's metadata file is missing from the bucket or damaged")
 	// ErrIdempotencyMismatch: the key was used for another request.
 	ErrIdempotencyMismatch = errors.New("idempotency key was used for another request")
 	// ErrClosed: the catalog is shutting down. The commit did not happen.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
+
+	"github.com/firnlake/firn/internal/objstore"
 )
 
 // maxMetadataBytes bounds a registered metadata file, which is read into memory.
@@ -36,12 +39,15 @@ func (c *Catalog) loadHead(ctx context.Context, location string) (*head, error) 
 		return nil, fmt.Errorf("%w: metadata location: %w", ErrInvalid, err)
 	}
 	data, err := c.files.Get(ctx, key)
+	if errors.Is(err, objstore.ErrNotFound) {
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read table metadata: %w", err)
 	}
 	meta, err := table.ParseMetadataBytes(data)
 	if err != nil {
-		return nil, fmt.Errorf("read table metadata %s: %w", location, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrUnreadable, location, err)
 	}
 	h := &head{location: location, meta: meta, json: data}
 	c.keepHead(h)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/apache/iceberg-go"
@@ -156,7 +157,8 @@ func (c *Catalog) listNames(ctx context.Context, ns Namespace, names func(Namesp
 }
 
 // Tables returns all tables of the warehouse with their metadata, by uuid. One
-// whose metadata cannot be read is an error.
+// that is ErrUnreadable is logged and left out: it must not take the others with
+// it. Every other error of one is an error of all.
 func (c *Catalog) Tables(ctx context.Context) ([]*Table, error) {
 	_, kvs, err := c.cfg.Store.Scan(ctx, Range{Prefix: c.keys.tables()})
 	if err != nil {
@@ -172,8 +174,13 @@ func (c *Catalog) Tables(ctx context.Context) ([]*Table, error) {
 				return err
 			}
 			out[i], err = c.open(ctx, rec, kv.Version)
+			if errors.Is(err, ErrUnreadable) {
+				c.log.ErrorContext(ctx, "a table cannot be read", "table", rec.ident().String(), "error", err)
+				return nil
+			}
 			return err
 		})
 	}
-	return out, g.Wait()
+	err = g.Wait()
+	return slices.DeleteFunc(out, func(t *Table) bool { return t == nil }), err
 }

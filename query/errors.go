@@ -60,6 +60,9 @@ func (s *Service) connectError(ctx context.Context, sql string, err error) *conn
 		return connect.NewError(connect.CodeNotFound, err)
 	case errors.Is(err, lake.ErrUnsupported):
 		return connect.NewError(connect.CodeUnimplemented, err)
+	case errors.Is(err, catalog.ErrUnreadable):
+		s.log.ErrorContext(ctx, "a table cannot be read", "error", err)
+		return connect.NewError(connect.CodeDataLoss, fmt.Errorf("metadata of a table is missing from the bucket or damaged: %w; put the object back", err))
 	case errors.Is(err, objstore.ErrNotFound):
 		s.log.ErrorContext(ctx, "a file that a table needs is missing", "error", err)
 		return connect.NewError(connect.CodeDataLoss, fmt.Errorf("a data file or manifest of the snapshot is missing from the bucket: %w; put the object back, or read an older snapshot (firn table snapshots TABLE, then firn sql --at TABLE=SNAPSHOT)", err))

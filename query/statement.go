@@ -64,6 +64,10 @@ func (s *Service) prepare(ctx context.Context, sql string, pins []*firnv1.Snapsh
 	if len(sql) > maxSQL {
 		return nil, invalid("the statement has %d bytes, over the limit of %d", len(sql), maxSQL)
 	}
+	if strings.ContainsRune(sql, 0) {
+		// DuckDB would read up to it.
+		return nil, invalid("the statement holds a NUL character; remove it")
+	}
 	st := &statement{sql: sql}
 	if m := explainPrefix.FindStringSubmatchIndex(sql); m != nil {
 		st.explain = "EXPLAIN"

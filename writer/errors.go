@@ -94,6 +94,9 @@ func (s *Service) rpcError(ctx context.Context, op string, err error) error {
 		return connect.NewError(connect.CodeNotFound, fmt.Errorf("%w; firn table ls shows the tables, firn table create makes one", err))
 	case errors.Is(err, catalog.ErrIdempotencyMismatch), errors.Is(err, catalog.ErrInvalid):
 		return connect.NewError(connect.CodeInvalidArgument, err)
+	case errors.Is(err, catalog.ErrUnreadable):
+		s.cfg.Logger.ErrorContext(ctx, "a table cannot be read", "operation", op, "error", err)
+		return connect.NewError(connect.CodeDataLoss, errors.New("the table's metadata file is missing from the bucket or damaged and nothing was committed; put the object back (the server's log names it), then send the same rows again"))
 	case errors.Is(err, catalog.ErrUnknownOutcome):
 		return connect.NewError(connect.CodeUnavailable, errors.New("the commit may or may not have happened; send the same rows again with the same channel offset or idempotency key, then nothing is written twice (without either, read the table first)"))
 	case errors.Is(err, objstore.ErrNoSpace):

@@ -87,6 +87,10 @@ var rules = []rule{
 		err: catalog.ErrClosed, status: http.StatusTooManyRequests, kind: "SlowDownException", hidden: true,
 		message: "the catalog is shutting down; nothing was changed, try again in a moment",
 	},
+	{
+		err: catalog.ErrUnreadable, status: http.StatusInternalServerError, kind: "InternalServerError", hidden: true,
+		message: "the table's metadata file is missing from the bucket or damaged; put the object back (the server's log names it), other tables are not concerned",
+	},
 	// Whether the work of a request that was given up still happens is open.
 	{
 		err: context.Canceled, status: http.StatusInternalServerError, kind: "CommitStateUnknownException", hidden: true,

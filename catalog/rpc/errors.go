@@ -47,6 +47,7 @@ var rules = []rule{
 	{err: catalog.ErrNotCommitted, code: connectrpc.CodeUnavailable, what: "the catalog could not write what the change needs", why: "its object store did not take the files; nothing was changed", do: "retry in a moment; firn doctor checks the bucket"},
 	{err: catalog.ErrStoreFailed, code: connectrpc.CodeUnavailable, what: "the catalog's store failed", why: "its disk or database answered with an error and the server stops; a change that was under way may have happened", do: "look at the server's log, start it again, then look at the table"},
 	{err: catalog.ErrClosed, code: connectrpc.CodeUnavailable, what: "the catalog takes no requests", why: "it is shutting down; nothing was changed", do: "retry in a moment"},
+	{err: catalog.ErrUnreadable, code: connectrpc.CodeDataLoss, what: "the table's metadata file is missing from the bucket or damaged", why: "somebody removed or changed it; the server's log names the file", do: "put the object back; other tables are not concerned"},
 	{err: context.Canceled, code: connectrpc.CodeCanceled, what: "the request was given up", why: "the caller went away", do: "look at the table before a change is sent again"},
 	{err: context.DeadlineExceeded, code: connectrpc.CodeDeadlineExceeded, what: "the request took too long", why: "its deadline passed", do: "look at the table before a change is sent again"},
 }

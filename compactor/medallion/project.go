@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // File is one file of a project, as on disk.
@@ -111,8 +113,26 @@ func (p *Project) readSource(f File) Diagnostics {
 	return s.check()
 }
 
+// controls finds what no text file holds. DuckDB reads a statement up to a NUL,
+// so one would hide what follows it from people and checks.
+func controls(f File, text string) Diagnostics {
+	at := strings.IndexFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' })
+	if at < 0 {
+		return nil
+	}
+	r, _ := utf8.DecodeRuneInString(text[at:])
+	line := text[strings.LastIndexByte(text[:at], '\n')+1 : at]
+	return Diagnostics{{
+		Path: f.Path, Line: 1 + strings.Count(text[:at], "\n"), Column: 1 + utf8.RuneCountInString(line),
+		Message: fmt.Sprintf("the file holds the control character %U", r), Help: "remove it",
+	}}
+}
+
 func (p *Project) readModel(f File) Diagnostics {
 	text := strings.ReplaceAll(f.Text, "\r\n", "\n")
+	if faults := controls(f, text); len(faults) > 0 {
+		return faults
+	}
 	before, after, ok := strings.Cut(text, headOpen)
 	if !ok || strings.TrimSpace(before) != "" {
 		return Diagnostics{{Path: f.Path, Line: 1, Column: 1, Message: "no head", Help: "begin the file with " + headOpen + " and end the head with " + headClose}}

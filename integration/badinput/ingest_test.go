@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -272,6 +273,37 @@ func (endless) Read(p []byte) (int, error) {
 		p[i] = ' '
 	}
 	return len(p), nil
+}
+
+// TestManyBombsAtOnce: the byte budget holds for all requests together, and
+// good batches of others get through meanwhile or are told when to come again.
+func TestManyBombsAtOnce(t *testing.T) {
+	s := start(t, "--writer.byte-budget", "64MiB")
+	body := gzipped(t, zeros)
+	arrow := bomb(t)
+	s.holdsStill(t, 512<<20, func() {
+		var all sync.WaitGroup
+		for i := range 24 {
+			all.Go(func() {
+				if i%2 == 0 {
+					a := s.appendArrow(t, arrow)
+					if a.status != http.StatusBadRequest && a.status != http.StatusTooManyRequests {
+						t.Errorf("Arrow: %s", a)
+					}
+					return
+				}
+				path := "/firn.v1.IngestService/Append"
+				if i%4 == 1 {
+					path = "/firn.v1.CatalogService/CreateTable"
+				}
+				a := s.send(t, http.MethodPost, path, bytes.NewReader(body), map[string]string{"Content-Encoding": "gzip"})
+				if a.status != http.StatusTooManyRequests {
+					t.Errorf("gzip: %s", a)
+				}
+			})
+		}
+		all.Wait()
+	})
 }
 
 func TestChannelsAndKeys(t *testing.T) {

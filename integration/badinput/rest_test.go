@@ -3,6 +3,7 @@ package badinput
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"regexp"
@@ -195,6 +196,26 @@ func TestOtherOrigins(t *testing.T) {
 			})
 		})
 	}
+	t.Run("rebound name", func(t *testing.T) {
+		s.holdsStill(t, 64<<20, func() {
+			name := "evil.example:" + s.HTTP[strings.LastIndexByte(s.HTTP, ':')+1:]
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.HTTP+"/firn.v1.IngestService/Append", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = name
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Origin", "http://"+name)
+			r.Header.Set("Sec-Fetch-Site", "same-origin")
+			response, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			text, _ := io.ReadAll(response.Body)
+			refused(t, answer{status: response.StatusCode, body: string(text)}, http.StatusForbidden, "this machine only", s.HTTP)
+		})
+	})
 	own := map[string]string{"Origin": s.HTTP, "Sec-Fetch-Site": "same-origin"}
 	if a := s.send(t, http.MethodPost, "/firn.v1.IngestService/Append", strings.NewReader(body), own); a.status != http.StatusOK {
 		t.Errorf("the page itself: %s", a)

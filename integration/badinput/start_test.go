@@ -3,6 +3,7 @@ package badinput
 import (
 	"context"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -160,4 +161,21 @@ func TestMissingDataFile(t *testing.T) {
 	if a := s.append(t, `{"id":2}`, ""); a.status != 200 {
 		t.Errorf("an append to the table: %s", a)
 	}
+	// After a restart nothing is cached: the manifests are gone, too, and then
+	// the metadata.
+	s.Stop(t)
+	remove("metadata/*.avro")
+	s = &server{harness.Start(t, s.Data)}
+	fails(t, s.cli(t, "sql", "-c", "SELECT sum(id) FROM bronze.t"), 1, "manifest", "bronze.t", "missing from the bucket")
+	s.Stop(t)
+	remove("metadata/*.json")
+	s = &server{harness.Start(t, s.Data)}
+	fails(t, s.cli(t, "sql", "-c", "SELECT sum(id) FROM bronze.t"), 1, "metadata", "bronze.t", "missing from the bucket")
+	refused(t, s.append(t, `{"id":3}`, ""), http.StatusInternalServerError, "metadata", "missing", "nothing was committed")
+	refused(t, s.call(t, "CatalogService/GetTable", `{"table":{"namespace":["bronze"],"name":"t"}}`), http.StatusInternalServerError, "metadata", "missing")
+	refused(t, s.send(t, http.MethodGet, "/v1/default/namespaces/bronze/tables/t", nil, nil), http.StatusInternalServerError, "metadata", "missing")
+	if n := s.rows(t, "bronze.whole"); n != 1 {
+		t.Errorf("another table has %d rows", n)
+	}
+	s.lives(t)
 }

@@ -50,6 +50,9 @@ func (f fileIO) Open(name string) (iceio.File, error) {
 	}
 	if f.b.cfg.LocalRoot != "" {
 		file, err := f.b.openLocal(key)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: ErrNotFound}
+		}
 		if err != nil {
 			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 		}

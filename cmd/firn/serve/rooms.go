@@ -101,7 +101,7 @@ func (p *process) rooms(ctx context.Context) (http.Handler, error) {
 	handle("GET /livez", http.HandlerFunc(lifecycle.ServeLive))
 	handle("GET /readyz", http.HandlerFunc(p.readiness.ServeReady))
 	handle("GET /metrics", telemetry.MetricsHandler(p.registry))
-	return telemetry.RequestMetrics(p.registry, nil, http.NewCrossOriginProtection().Handler(nosniff(mux))), nil
+	return telemetry.RequestMetrics(p.registry, nil, p.protect(nosniff(mux))), nil
 }
 
 // nosniff keeps browsers from taking an answer for a page or a script.

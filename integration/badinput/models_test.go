@@ -48,8 +48,7 @@ func project(t *testing.T, edits ...[3]string) string {
 			files[e[0]] = strings.Replace(files[e[0]], e[1], e[2], 1)
 		}
 	}
-	// t.TempDir has the name of the case in it, which the errors must say.
-	dir, err := os.MkdirTemp("", "project")
+	dir, err := os.MkdirTemp("", "project") //nolint:usetesting // t.TempDir has the case's name in it, which the errors must say
 	if err != nil {
 		t.Fatal(err)
 	}

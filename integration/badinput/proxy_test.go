@@ -2,7 +2,6 @@ package badinput
 
 import (
 	"bytes"
-	"io"
 	"net"
 	"strings"
 	"sync"
@@ -140,9 +139,6 @@ func (p *proxy) serve(client net.Conn) {
 			}
 		}
 		if err != nil {
-			if err != io.EOF {
-				return
-			}
 			return
 		}
 	}

@@ -91,6 +91,10 @@ type Compactor struct {
 	Workers    int      `koanf:"workers"`
 	TargetFile ByteSize `koanf:"target_file"`
 	Memory     ByteSize `koanf:"memory"` // of one rewrite
+	// RowHash compares the multiset hash of all rows before and after each
+	// rewrite, beside counts and sums; tables may say otherwise by the property
+	// firn.compact.row-hash.
+	RowHash bool `koanf:"row_hash"`
 	// Grace is how long a file that nothing reaches is kept. It also protects
 	// files of writers and promotions that are not committed yet: never below
 	// the time such a commit may take.

@@ -68,7 +68,7 @@ func Run(ctx context.Context, o Options) (held bool, err error) {
 	if d.data, err = loadDataset(ctx, filepath.Join(o.Project, "data", "online_retail.parquet")); err != nil {
 		return false, err
 	}
-	flags := append([]string{"--s3-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"}, o.Server...)
+	flags := append([]string{"--s3-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--compactor.row-hash"}, o.Server...)
 	if o.S3 == "minio" {
 		store, err := startMinIO(ctx, folder)
 		if err != nil {

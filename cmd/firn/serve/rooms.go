@@ -54,6 +54,7 @@ func (p *process) rooms(ctx context.Context) (http.Handler, error) {
 	handle := func(path string, h http.Handler) { mux.Handle(path, h) }
 	policy := plan.DefaultPolicy()
 	policy.Target = int64(p.cfg.Compactor.TargetFile)
+	policy.RowHash = p.cfg.Compactor.RowHash
 
 	if p.cfg.Has(config.RoleWriter) {
 		w, err := writer.New(writer.Config{

@@ -85,7 +85,7 @@ func readSource(ctx context.Context, path string, limit int) (*source, error) {
 		}
 	}
 	for _, f := range s.feeds {
-		f.batch = min(max(len(f.positions)/40, 5), 700)
+		f.batch = min(max(len(f.positions)/40, 5), 1500)
 		if err := f.take(ctx, all); err != nil {
 			return nil, fmt.Errorf("cut the source data: %w", err)
 		}

@@ -1,6 +1,7 @@
 package kills
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -29,6 +30,8 @@ type lake struct {
 	ledger  string
 	seed    uint64
 	sent    chan error // of the load
+	// ctx ends when the load has failed.
+	ctx context.Context
 }
 
 // open starts a lake and its senders; of each contributor at most limit rows
@@ -76,9 +79,13 @@ func open(t *testing.T, limit int) *lake {
 	t.Cleanup(func() { require.NoError(t, book.close()) })
 	l.load = newLoad(append(slices.Clone(l.source.feeds), l.keyed.feeds...), book, l.process.base())
 	ended := make(chan struct{})
+	var failed context.CancelCauseFunc
+	l.ctx, failed = context.WithCancelCause(t.Context())
 	go func() {
-		l.sent <- l.load.run(t.Context())
-		close(ended)
+		defer close(ended)
+		err := l.load.run(t.Context())
+		l.sent <- err
+		failed(err)
 	}()
 	t.Cleanup(func() { <-ended }) // runs before the ledger is closed; the test's context has ended
 	return l
@@ -94,7 +101,18 @@ func (l *lake) checkpoint(t *testing.T) *verdict {
 	require.Empty(t, v.problems)
 	require.Equal(t, l.source.rows, v.account.Rows)
 	require.Equal(t, l.keyed.rows, v.keyed.Rows)
+	require.NotZero(t, v.account.Duplicates)
+	require.NotZero(t, v.keyed.Duplicates)
 	return v
+}
+
+// acknowledged counts the rows of the source that were acknowledged so far.
+func (l *lake) acknowledged() (rows uint64) {
+	acked := l.load.ledger.acknowledged()
+	for _, f := range l.source.feeds {
+		rows += acked[f.channel]
+	}
+	return rows
 }
 
 // stillSending fails the test when the load has ended.
@@ -137,11 +155,13 @@ func TestKills(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(l.process.data, "tmp", "duck-1-spilled", "spill"), []byte("spilled"), 0o644))
 	for i, a := range aims(s.rng, kills) {
 		s.rng = rand.New(rand.NewPCG(l.seed, uint64(3+i))) // what one kill took does not sway the next
-		require.NoError(t, s.life(t.Context(), a))
+		err := s.life(l.ctx, a)
 		l.stillSending(t)
+		require.NoError(t, err)
 		t.Logf("%6.1fs %s", time.Since(begin).Seconds(), s.strikes[len(s.strikes)-1])
 	}
 	report(t, s.strikes)
+	t.Logf("%6.1fs rows acknowledged under kills: %d of %d", time.Since(begin).Seconds(), l.acknowledged(), l.source.rows)
 
 	took, err := l.process.start(t.Context())
 	require.NoError(t, err)
@@ -163,7 +183,8 @@ func TestKills(t *testing.T) {
 
 func (v *verdict) log(t *testing.T, l *lake) {
 	a := v.account
-	t.Logf("by idempotency keys: %d batches acknowledged, %d after retries", v.keyed.Acked, v.keyed.Retried)
+	t.Logf("%d answers were lost on their way", l.load.lost.Load())
+	t.Logf("by idempotency keys: %d batches acknowledged, %d after retries, %d as duplicates", v.keyed.Acked, v.keyed.Retried, v.keyed.Duplicates)
 	t.Logf("by channels: %d batches sent, %d acknowledged (%d after retries, %d as duplicates), %d left unknown by a crash: %d found present, %d absent; %d crashes, %d retries",
 		a.Sent, a.Acked, a.Retried, a.Duplicates, a.Unknown, a.FoundPresent, a.FoundAbsent, l.load.crashes.Load(), l.load.retries.Load())
 	t.Logf("lake: %d tables, %d retained snapshots, %d manifests, %d files with %d rows read; %d objects reachable, %d not (yet to be collected); %d commits, %d promotions",
@@ -177,7 +198,7 @@ func report(t *testing.T, strikes []strike) {
 	var startups []time.Duration
 	for _, k := range strikes {
 		if k.inFlight > 0 {
-			hits["batches in flight"]++
+			hits["requests in flight"]++
 		}
 		if len(k.activity.promotions) > 0 {
 			hits["promotion running"]++
@@ -197,7 +218,7 @@ func report(t *testing.T, strikes []strike) {
 		t.Logf("start-up after a kill: median %s, longest %s", startups[len(startups)/2].Round(time.Millisecond), startups[len(startups)-1].Round(time.Millisecond))
 	}
 	if len(strikes) >= 9 {
-		for _, phase := range []string{"batches in flight", "promotion running", "compaction at work"} {
+		for _, phase := range []string{"requests in flight", "promotion running", "compaction at work"} {
 			require.GreaterOrEqual(t, hits[phase], 3, phase)
 		}
 	}

@@ -39,9 +39,10 @@ type load struct {
 	ingest firnv1connect.IngestServiceClient
 	gate   *gate
 
-	inFlight atomic.Int64 // batches sent and not yet answered
+	inFlight atomic.Int64 // requests sent and not yet answered
 	retries  atomic.Int64
 	crashes  atomic.Int64
+	lost     atomic.Int64 // answers
 
 	mu sync.Mutex
 	// flying are the senders that wait for an answer, and what crashes them.
@@ -49,11 +50,29 @@ type load struct {
 }
 
 func newLoad(feeds []*feed, l *ledger, base string) *load {
+	out := &load{feeds: feeds, ledger: l, gate: newGate(), flying: map[*sender]context.CancelCauseFunc{}}
 	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: 2 * time.Second}).DialContext, MaxIdleConnsPerHost: 64}
-	return &load{
-		feeds: feeds, ledger: l, gate: newGate(), flying: map[*sender]context.CancelCauseFunc{},
-		ingest: firnv1connect.NewIngestServiceClient(&http.Client{Transport: transport}, base),
+	out.ingest = firnv1connect.NewIngestServiceClient(&http.Client{Transport: &lossy{transport, out}}, base)
+	return out
+}
+
+// lossy loses about one answer in twenty after the server has given it: what
+// happened looks failed. A kill in that moment is rare.
+type lossy struct {
+	http.RoundTripper
+	load *load
+}
+
+func (l *lossy) RoundTrip(r *http.Request) (*http.Response, error) {
+	l.load.inFlight.Add(1)
+	defer l.load.inFlight.Add(-1)
+	answer, err := l.RoundTripper.RoundTrip(r)
+	if err != nil || rand.IntN(20) != 0 {
+		return answer, err
 	}
+	answer.Body.Close()
+	l.load.lost.Add(1)
+	return nil, errors.New("the answer was lost on its way")
 }
 
 // run returns when every row is acknowledged, or with the first error.
@@ -109,7 +128,7 @@ func (l *load) crash(rng *rand.Rand, n int) {
 // lives: it may still commit what nobody waits for.
 func (l *load) crashDuring(ctx context.Context, rng *rand.Rand) {
 	for pause(ctx, time.Duration(50+rng.IntN(250))*time.Millisecond) == nil {
-		l.crash(rng, 5)
+		l.crash(rng, 25)
 	}
 }
 
@@ -130,7 +149,7 @@ func (s *sender) run(ctx context.Context) error {
 		channel, table = "", keyed
 	}
 	c, err := client.Open(ctx, client.Config{
-		Ingest: s.load.ingest, Channel: channel, Table: table, Patience: 5 * time.Minute, AttemptTimeout: 20 * time.Second,
+		Ingest: s.load.ingest, Channel: channel, Table: table, Patience: 5 * time.Minute, AttemptTimeout: 20 * time.Second, MaxWait: 300 * time.Millisecond,
 		OnRetry: func(client.Retry) { s.load.retries.Add(1) },
 	})
 	if err != nil {
@@ -196,9 +215,7 @@ func (s *sender) fly(ctx context.Context, c *client.Client, to uint64) (client.A
 	s.load.mu.Lock()
 	s.load.flying[s] = s.cancel
 	s.load.mu.Unlock()
-	s.load.inFlight.Add(1)
 	defer func() {
-		s.load.inFlight.Add(-1)
 		s.load.mu.Lock()
 		delete(s.load.flying, s)
 		s.load.mu.Unlock()

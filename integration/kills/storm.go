@@ -48,7 +48,7 @@ type strike struct {
 }
 
 func (s strike) String() string {
-	return fmt.Sprintf("%s: %d batches in flight, promotions %v, compactions %v, start-up %s, workers too %v",
+	return fmt.Sprintf("%s: %d requests in flight, promotions %v, compactions %v, start-up %s, workers too %v",
 		s.aim, s.inFlight, s.activity.promotions, s.activity.compactions, s.startup.Round(time.Millisecond), s.tree)
 }
 

@@ -20,10 +20,11 @@ func TestTerminate(t *testing.T) {
 	for i := range ends {
 		remote := connectTo(l.process.base())
 		require.NoError(t, remember(t.Context(), remote, l.load))
-		_, _, err := remote.observe(nil).until(t.Context(), func(a activity) bool {
+		_, _, err := remote.observe(nil).until(l.ctx, func(a activity) bool {
 			l.load.gate.advance(0.001) // rows keep coming
 			return l.load.inFlight.Load() > 0 && (i == 0 || len(a.promotions) > 0)
 		})
+		l.stillSending(t)
 		require.NoError(t, err)
 		inFlight := l.load.inFlight.Load()
 		took, err := l.process.terminate()
@@ -32,7 +33,7 @@ func TestTerminate(t *testing.T) {
 		require.Empty(t, l.process.errors(t), "a stop that was asked for is no error of anything")
 		up, err := l.process.start(t.Context())
 		require.NoError(t, err)
-		t.Logf("drained in %s with %d batches in flight, started again in %s", took.Round(time.Millisecond), inFlight, up.Round(time.Millisecond))
+		t.Logf("drained in %s with %d requests in flight, started again in %s", took.Round(time.Millisecond), inFlight, up.Round(time.Millisecond))
 		l.load.gate.advance(0.2)
 	}
 	l.finish(t)

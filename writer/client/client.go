@@ -39,6 +39,9 @@ type Config struct {
 	BatchRows int
 	// Patience is how long one batch is tried. Default 5 min.
 	Patience time.Duration
+	// MaxWait bounds the wait between attempts, which doubles from 50 ms on,
+	// unless the server asks for more. Default 5 s.
+	MaxWait time.Duration
 	// AttemptTimeout bounds one request. Default 1 min.
 	AttemptTimeout time.Duration
 	// Compress compresses the buffers of Arrow batches with LZ4: worth it
@@ -96,6 +99,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	cfg.BatchBytes = cmp.Or(cfg.BatchBytes, 4<<20)
 	cfg.BatchRows = cmp.Or(cfg.BatchRows, 50_000)
 	cfg.Patience = cmp.Or(cfg.Patience, 5*time.Minute)
+	cfg.MaxWait = cmp.Or(cfg.MaxWait, 5*time.Second)
 	cfg.AttemptTimeout = cmp.Or(cfg.AttemptTimeout, time.Minute)
 	if cfg.OnRetry == nil {
 		cfg.OnRetry = func(Retry) {}
@@ -230,7 +234,7 @@ func (c *Client) retry(ctx context.Context, f func(context.Context) error) (atte
 			return attempts, context.Cause(ctx)
 		case <-t.C:
 		}
-		backoff = min(2*backoff, 5*time.Second)
+		backoff = min(2*backoff, c.cfg.MaxWait)
 	}
 }
 

@@ -277,3 +277,30 @@ func TestLines(t *testing.T) {
 	}
 	check(t, l, 33)
 }
+
+// The wait between attempts doubles up to MaxWait, and half of it more by
+// chance.
+func TestMaxWaitBoundsTheWait(t *testing.T) {
+	l := &ledger{fault: func(call int) (error, bool) {
+		if call <= 8 {
+			return connect.NewError(connect.CodeUnavailable, errors.New("down")), false
+		}
+		return nil, false
+	}}
+	var waits []time.Duration
+	c := open(t, l, func(cfg *client.Config) {
+		cfg.MaxWait = 60 * time.Millisecond
+		cfg.OnRetry = func(r client.Retry) { waits = append(waits, r.Wait) }
+	})
+	if _, err := c.SendLines(t.Context(), []string{`{"id":1}`}, ""); err != nil {
+		t.Fatal(err)
+	}
+	if len(waits) != 8 {
+		t.Fatalf("%d waits", len(waits))
+	}
+	for _, w := range waits {
+		if w < 50*time.Millisecond || w > 91*time.Millisecond {
+			t.Fatalf("waited %s", w)
+		}
+	}
+}

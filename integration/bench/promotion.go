@@ -122,12 +122,12 @@ func (s *server) promoteAll(ctx context.Context, model string) (rows, seconds fl
 			run := runs.Msg().GetRun()
 			moved = moved || run.GetState() == firnv1.RunState_RUN_STATE_SUCCEEDED
 			if run.GetState() == firnv1.RunState_RUN_STATE_FAILED {
-				runs.Close()
+				_ = runs.Close()
 				return 0, 0, fmt.Errorf("run %s: %s", model, run.GetError())
 			}
 		}
 		err = runs.Err()
-		runs.Close()
+		_ = runs.Close()
 		if err != nil {
 			return 0, 0, fmt.Errorf("run %s: %w", model, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 )
 
@@ -69,9 +70,7 @@ func (s *server) create(ctx context.Context, name string, columns []column, part
 		}
 	}
 	all := object{"firn.compact.enabled": "false"}
-	for k, v := range properties {
-		all[k] = v
-	}
+	maps.Copy(all, properties)
 	var made struct {
 		Metadata struct {
 			ID string `json:"table-uuid"`

@@ -19,8 +19,16 @@ import (
 
 // retailColumns are bronze.invoice_lines_raw without the time of arrival.
 var retailColumns = []column{
-	{"contributor", "string"}, {"row_no", "long"}, {"InvoiceNo", "string"}, {"StockCode", "string"}, {"Description", "string"},
-	{"Quantity", "long"}, {"InvoiceDate", "timestamp"}, {"UnitPrice", "double"}, {"CustomerID", "double"}, {"Country", "string"},
+	{"contributor", "string"},
+	{"row_no", "long"},
+	{"InvoiceNo", "string"},
+	{"StockCode", "string"},
+	{"Description", "string"},
+	{"Quantity", "long"},
+	{"InvoiceDate", "timestamp"},
+	{"UnitPrice", "double"},
+	{"CustomerID", "double"},
+	{"Country", "string"},
 }
 
 // retail is Online Retail, 541,909 real rows, in the file's order.

@@ -28,10 +28,7 @@ const (
 func aims(rng *rand.Rand, n int) []aim {
 	var out []aim
 	for len(out) < n {
-		out = append(out, aimIngest, aimPromote, aimCompact)
-		if len(out)%9 == 0 {
-			out = append(out, aimStart)
-		}
+		out = append(out, aimIngest, aimPromote, aimCompact, aimIngest, aimPromote, aimCompact, aimStart)
 	}
 	out = out[:n]
 	rng.Shuffle(n, func(i, j int) { out[i], out[j] = out[j], out[i] })

@@ -135,8 +135,10 @@ var readingColumns = []column{{"sensor", "string"}, {"id", "long"}, {"at", "time
 func readings(from, n int) arrow.RecordBatch {
 	rng := rand.New(rand.NewPCG(uint64(from), 7))
 	schema := arrow.NewSchema([]arrow.Field{
-		{Name: "sensor", Type: arrow.BinaryTypes.String}, {Name: "id", Type: arrow.PrimitiveTypes.Int64},
-		{Name: "at", Type: &arrow.TimestampType{Unit: arrow.Microsecond}}, {Name: "value", Type: arrow.PrimitiveTypes.Float64},
+		{Name: "sensor", Type: arrow.BinaryTypes.String},
+		{Name: "id", Type: arrow.PrimitiveTypes.Int64},
+		{Name: "at", Type: &arrow.TimestampType{Unit: arrow.Microsecond}},
+		{Name: "value", Type: arrow.PrimitiveTypes.Float64},
 		{Name: "payload", Type: arrow.BinaryTypes.String},
 	}, nil)
 	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)

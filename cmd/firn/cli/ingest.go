@@ -102,7 +102,7 @@ func (a *app) send(ctx context.Context, path, format string, cfg client.Config) 
 		return a.remote("ingest "+path+" into "+TableName(cfg.Table), err)
 	}
 	seconds := time.Since(begin).Seconds()
-	fmt.Fprintf(a.err, "%s rows committed in %d batches, %.1f s (%s rows/s)", Count(int64(stats.Rows)), stats.Batches, seconds, Count(int64(float64(stats.Rows)/seconds)))
+	fmt.Fprintf(a.err, "%s committed in %s, %.1f s (%s rows/s)", Counted(int64(stats.Rows), "row"), Counted(stats.Batches, "micro-batch"), seconds, Count(int64(float64(stats.Rows)/seconds)))
 	if stats.Quarantined > 0 {
 		fmt.Fprintf(a.err, "; %s to the quarantine table", Count(int64(stats.Quarantined)))
 	}

@@ -228,6 +228,9 @@ func Counted[N ~int | ~int64 | ~uint64 | ~uint32](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
+	if strings.HasSuffix(noun, "ch") {
+		return Count(n) + " " + noun + "es"
+	}
 	return Count(n) + " " + noun + "s"
 }
 

@@ -238,6 +238,7 @@ func (s *server) holdsStill(t *testing.T, most int64, bad func()) {
 	before := s.rows(t, ingest)
 	rose := s.peak(t, bad)
 	s.lives(t)
+	t.Logf("memory rose by %d MiB", rose>>20)
 	if rose > most {
 		t.Errorf("memory rose by %d MiB, the bound is %d MiB", rose>>20, most>>20)
 	}

@@ -13,6 +13,9 @@ TOOLS  := $(CURDIR)/.tools
 TAGS   := duckdb_arrow
 GO     ?= go
 GOTEST := $(GO) test -tags $(TAGS)
+# Which commit `firn version` names; "+" for a work tree with changes.
+COMMIT  = $(shell git rev-parse HEAD 2>/dev/null)$(shell git diff --quiet HEAD -- 2>/dev/null || echo +)
+LDFLAGS = -X github.com/firnlake/firn/internal/telemetry.commit=$(COMMIT)
 # What is compiled or embedded into bin/firn, and into the page.
 SOURCES := go.mod go.sum $(shell find cmd catalog writer compactor query internal proto web -name node_modules -prune -o -name dist -prune -o \
 	-type f \( -name '*.go' -o -name '*.tmpl' -o -name fallback.html \) ! -name '*_test.go' -print)
@@ -39,7 +42,7 @@ run: build ## Start firn dev on loopback
 build: web/dist/index.html bin/firn ## Build the page and bin/firn
 
 bin/firn: $(SOURCES) web/dist/index.html
-	$(GO) build -tags $(TAGS) -o $@ ./cmd/firn
+	$(GO) build -tags $(TAGS) -ldflags "$(LDFLAGS)" -o $@ ./cmd/firn
 
 ##@ Proof
 

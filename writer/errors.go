@@ -41,7 +41,11 @@ func (e *batchError) Error() string {
 	if f.Column != "" {
 		where = " column " + f.Column + ":"
 	}
-	return fmt.Sprintf("nothing was committed: %d faulty rows; row %d:%s %s", e.total, f.Row, where, f.Message)
+	rows := "1 row is faulty"
+	if e.total != 1 {
+		rows = fmt.Sprintf("%d rows are faulty", e.total)
+	}
+	return fmt.Sprintf("nothing was committed: %s; row %d (from 0):%s %s", rows, f.Row, where, f.Message)
 }
 
 // duplicateError carries the answer that a duplicate gets.

@@ -36,7 +36,7 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 auth, 5 conflict,
 6 unavailable, 7 check failed, 130 interrupted.`,
 	}
 	root.AddCommand(cli.Commands(root)...)
-	root.AddCommand(devCommand(), serveCommand(), demoCommand(), configCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(devCommand(), serveCommand(), demoCommand(), configCommand(), doctorCommand())
 	cli.StrictGroups(root)
 	var code int
 	err := fang.Execute(ctx, root,

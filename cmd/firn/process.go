@@ -14,7 +14,6 @@ import (
 	"github.com/firnlake/firn/cmd/firn/serve"
 	"github.com/firnlake/firn/internal/config"
 	"github.com/firnlake/firn/internal/lifecycle"
-	"github.com/firnlake/firn/internal/telemetry"
 )
 
 // devDefaults are the configuration of `firn dev`: unreachable files of a
@@ -100,16 +99,6 @@ func configCommand() *cobra.Command {
 	show.Flags().BoolVar(&origin, "origin", false, "say where each value comes from")
 	cmd.AddCommand(check, show)
 	return cmd
-}
-
-func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print version, commit and platform", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "firn "+telemetry.BuildInfo().String())
-			return err
-		},
-	}
 }
 
 // explain turns mistakes of the configuration, and a data folder in use, into

@@ -28,8 +28,9 @@ const (
 )
 
 type check struct {
-	name string
-	fn   func(context.Context) error
+	name   string
+	fn     func(context.Context) error
+	advice bool
 }
 
 // Result is the outcome of one check.
@@ -37,6 +38,8 @@ type Result struct {
 	Name string
 	Err  error
 	Took time.Duration
+	// Advice: an error does not make the process unready.
+	Advice bool
 }
 
 const checkTimeout = 2 * time.Second
@@ -49,7 +52,17 @@ func (r *Readiness) Add(name string, fn func(context.Context) error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.checks = slices.DeleteFunc(r.checks, func(c check) bool { return c.name == name })
-	r.checks = append(r.checks, check{name, fn})
+	r.checks = append(r.checks, check{name: name, fn: fn})
+}
+
+// Advise registers a check that /readyz?verbose shows and that does not decide:
+// of a dependency that all replicas share. While it is away, taking this
+// process out of service would turn its clear errors into refused connections.
+func (r *Readiness) Advise(name string, fn func(context.Context) error) {
+	r.Add(name, fn)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.checks[len(r.checks)-1].advice = true
 }
 
 func (r *Readiness) set(s state) {
@@ -72,7 +85,7 @@ func (r *Readiness) Check(ctx context.Context) ([]Result, error) {
 		wg.Go(func() {
 			began := time.Now()
 			err := c.fn(ctx)
-			results[i] = Result{c.name, err, time.Since(began)}
+			results[i] = Result{c.name, err, time.Since(began), c.advice}
 		})
 	}
 	wg.Wait()
@@ -81,7 +94,7 @@ func (r *Readiness) Check(ctx context.Context) ([]Result, error) {
 		errs = append(errs, fmt.Errorf("process is %s", st))
 	}
 	for _, res := range results {
-		if res.Err != nil {
+		if res.Err != nil && !res.Advice {
 			errs = append(errs, fmt.Errorf("%s: %w", res.Name, res.Err))
 		}
 	}

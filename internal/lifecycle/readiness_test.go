@@ -13,9 +13,9 @@ import (
 
 func TestReadyz(t *testing.T) {
 	r := NewReadiness()
-	bucketErr := error(nil)
-	r.Add("bucket", func(context.Context) error { return bucketErr })
-	r.Add("store", func(context.Context) error { return nil })
+	bucketErr, storeErr := error(nil), error(nil)
+	r.Advise("bucket", func(context.Context) error { return bucketErr })
+	r.Add("store", func(context.Context) error { return storeErr })
 	get := func(url string) (int, string) {
 		w := httptest.NewRecorder()
 		r.ServeReady(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, url, nil))
@@ -39,8 +39,10 @@ func TestReadyz(t *testing.T) {
 	expect(503, "[-] process: starting", "[+] bucket: ok")
 	r.set(stateReady)
 	expect(200, "[+] process: ready", "[+] store: ok")
-	bucketErr = errors.New("connection refused\nsecond line")
-	expect(503, "[-] bucket: connection refused; second line", "[+] store: ok")
+	storeErr = errors.New("input/output error\nsecond line")
+	expect(503, "[-] store: input/output error; second line", "[+] bucket: ok")
+	storeErr, bucketErr = nil, errors.New("connection refused")
+	expect(200, "[-] bucket: connection refused", "[+] store: ok")
 	bucketErr = nil
 	r.set(stateStopping)
 	expect(503, "[-] process: stopping")

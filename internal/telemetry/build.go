@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 )
@@ -18,16 +19,21 @@ type Build struct {
 	Platform string    `json:"platform"`
 }
 
+// commit is set by the Makefile's -ldflags, for builds that the Go command does
+// not stamp itself (-buildvcs=false); with a trailing "+" for a work tree with
+// changes.
+var commit string
+
 // BuildInfo reads what the Go linker stamped into the binary.
 var BuildInfo = sync.OnceValue(func() Build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	return buildOf(info)
+	return buildOf(info, commit)
 })
 
-func buildOf(info *debug.BuildInfo) Build {
+func buildOf(info *debug.BuildInfo, commit string) Build {
 	b := Build{
 		Version:  info.Main.Version,
 		Go:       cmp.Or(info.GoVersion, runtime.Version()),
@@ -36,6 +42,7 @@ func buildOf(info *debug.BuildInfo) Build {
 	if b.Version == "" || b.Version == "(devel)" {
 		b.Version = "devel"
 	}
+	b.Commit, b.Modified = strings.CutSuffix(commit, "+")
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":

@@ -44,14 +44,17 @@ func TestLoggerRedactsAndEscapes(t *testing.T) {
 func TestBuildOf(t *testing.T) {
 	b := buildOf(&debug.BuildInfo{GoVersion: "go1.26.1", Settings: []debug.BuildSetting{
 		{Key: "vcs.revision", Value: "0123456789abcdef0123"}, {Key: "vcs.modified", Value: "true"}, {Key: "vcs.time", Value: "2026-11-20T21:00:00Z"},
-	}})
+	}}, "")
 	if b.Version != "devel" || !b.Modified || !b.Time.Equal(time.Date(2026, 11, 20, 21, 0, 0, 0, time.UTC)) {
 		t.Fatalf("%+v", b)
 	}
 	if s := b.String(); !strings.HasPrefix(s, "devel 0123456789ab (modified) go1.26.1 ") {
 		t.Fatal(s)
 	}
-	if b := buildOf(&debug.BuildInfo{}); b.Go == "" || b.Commit != "" {
+	if b := buildOf(&debug.BuildInfo{}, ""); b.Go == "" || b.Commit != "" {
+		t.Fatalf("%+v", b)
+	}
+	if b := buildOf(&debug.BuildInfo{}, "fedcba9876543210+"); b.Commit != "fedcba9876543210" || !b.Modified {
 		t.Fatalf("%+v", b)
 	}
 }

@@ -42,7 +42,7 @@ func Commands(root *cobra.Command) []*cobra.Command {
 	}}}
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.server, "server", "", "address of Firn (default: $FIRN_SERVER, then what `firn dev` wrote to ./.firn/run.json, then http://127.0.0.1:8181)")
-	flags.StringVarP(&a.format, "output", "o", "table", strings.Join(formats, "|"))
+	flags.StringVarP(&a.format, "output", "o", "table", "how to print data: "+strings.Join(formats, ", "))
 	flags.StringVar(&a.jq, "jq", "", "filter the JSON answer with a jq expression")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress on stderr")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
@@ -55,7 +55,7 @@ func Commands(root *cobra.Command) []*cobra.Command {
 	}
 	return slices.Concat(
 		a.namespaceCommands(), a.tableCommands(), a.ingestCommands(), a.modelCommands(),
-		a.maintenanceCommands(), a.jobCommands(), a.quarantineCommands(), a.sqlCommands(),
+		a.maintenanceCommands(), a.jobCommands(), a.quarantineCommands(), a.sqlCommands(), []*cobra.Command{a.versionCommand()},
 	)
 }
 

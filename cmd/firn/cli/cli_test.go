@@ -95,3 +95,16 @@ func TestChange(t *testing.T) {
 	assert.Equal(t, "-", change(&firnv1.Job{}, "0", "0"))
 	assert.Equal(t, "3 -> 1", change(&firnv1.Job{FilesIn: 3, FilesOut: 1}, "3", "1"))
 }
+
+func TestFaultyRows(t *testing.T) {
+	got := faultyRows(&firnv1.RowErrors{Total: 3, Errors: []*firnv1.RowError{
+		{Row: 0, Column: "amount", Message: `"nope" is not a decimal number`}, {Row: 7, Message: "is not valid JSON"},
+	}}, "ignored")
+	want := "nothing of this batch was committed: 3 faulty rows\nrow 1, column amount: \"nope\" is not a decimal number\nrow 8: is not valid JSON\nand 1 more"
+	if got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if got := faultyRows(&firnv1.RowErrors{}, "the schema does not fit"); got != "the schema does not fit" {
+		t.Error(got)
+	}
+}

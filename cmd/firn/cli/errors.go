@@ -91,14 +91,32 @@ func (a *app) remote(operation string, err error) error {
 			continue
 		}
 		if rows, ok := value.(*firnv1.RowErrors); ok {
-			var lines strings.Builder
-			for _, row := range rows.GetErrors() {
-				fmt.Fprintf(&lines, "\nrow %d, column %s: %s", row.GetRow(), row.GetColumn(), row.GetMessage())
-			}
-			fault.Why += lines.String()
+			fault.Why = faultyRows(rows, fault.Why)
+			fault.Help = cmp.Or(fault.Help, "mend the rows, or send them aside with --quarantine (NDJSON); firn table show TABLE lists the columns")
 		}
 	}
 	return fault
+}
+
+// faultyRows lists what is wrong, a row a line; rows count from 1, as lines of
+// a file do. Faults of the schema have no row and are told in the message.
+func faultyRows(rows *firnv1.RowErrors, message string) string {
+	if rows.GetTotal() == 0 {
+		return message
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "nothing of this batch was committed: %s", Counted(int64(rows.GetTotal()), "faulty row"))
+	for _, row := range rows.GetErrors() {
+		fmt.Fprintf(&out, "\nrow %d", row.GetRow()+1)
+		if row.GetColumn() != "" {
+			out.WriteString(", column " + row.GetColumn())
+		}
+		out.WriteString(": " + row.GetMessage())
+	}
+	if more := rows.GetTotal() - uint64(len(rows.GetErrors())); more > 0 && more < rows.GetTotal() {
+		fmt.Fprintf(&out, "\nand %s more", Count(int64(more)))
+	}
+	return out.String()
 }
 
 // explained takes a service's message apart: some come as what, why and what

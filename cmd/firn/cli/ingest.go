@@ -40,7 +40,8 @@ func (a *app) ingestCommand() *cobra.Command {
 		Use: "ingest FILE|-", Short: "Send a file's rows to a table: Parquet, Arrow IPC, CSV or NDJSON", Args: cobra.ExactArgs(1),
 		Long: `Sends rows in micro-batches; each is committed when it is acknowledged. With
 --channel the position is durable: the same command, run again after a fault,
-goes on where the last committed batch ended.`,
+goes on where the last committed batch ended. A channel counts the rows of one
+source, so a second file needs a channel of its own, or none.`,
 		Example: "firn ingest payments.parquet --table bronze.payments --channel file-2026-11\n" + `tail -f log.ndjson | firn ingest - --table bronze.log`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref, err := parseTable(table)
@@ -107,6 +108,9 @@ func (a *app) send(ctx context.Context, path, format string, cfg client.Config) 
 		fmt.Fprintf(a.err, "; %s to the quarantine table", Count(int64(stats.Quarantined)))
 	}
 	fmt.Fprintln(a.err)
+	if stats.Skipped > 0 {
+		fmt.Fprintf(a.err, "%s skipped: channel %s had committed them before (another source wants another channel)\n", Counted(int64(stats.Skipped), "row"), cfg.Channel)
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -106,8 +107,8 @@ func (a *app) tableShow() *cobra.Command {
 		for _, f := range t.GetPartitionBy() {
 			spec = append(spec, f.GetName()+" = "+f.GetTransform()+"("+f.GetSource()+")")
 		}
-		add("partitioned by", strings.Join(spec, ", "))
-		add("sorted by", strings.Join(t.GetSortBy(), ", "))
+		add("partitioned by", cmp.Or(strings.Join(spec, ", "), "-"))
+		add("sorted by", cmp.Or(strings.Join(t.GetSortBy(), ", "), "-"))
 		for _, c := range t.GetColumns() {
 			kind := c.GetType()
 			if c.GetRequired() {

@@ -132,13 +132,13 @@ func (s *Summary) print(out io.Writer) {
 	for _, l := range s.Layers {
 		rows = append(rows, table.Row{l.Table, cli.Count(l.Rows), cli.Count(l.FilesWritten), cli.Bytes(l.AvgWritten), cli.Count(l.FilesBefore), cli.Bytes(l.AvgBefore), cli.Count(l.FilesAfter), cli.Bytes(l.AvgAfter), l.Health})
 	}
-	section("Tables", table.Row{"table", "rows", "written", "average", "before", "average", "after", "average", "health"}, []int{2, 3, 4, 5, 6, 7, 8, 9}, rows)
+	section("Tables", table.Row{"table", "rows", "files written", "average", "before compaction", "average", "after", "average", "health"}, []int{2, 3, 4, 5, 6, 7, 8, 9}, rows)
 
 	rows = nil
 	for _, name := range sortedKeys(s.Quarantined) {
 		rows = append(rows, table.Row{name, cli.Count(s.Quarantined[name])})
 	}
-	section("Quarantined rows by reason", table.Row{"reason", "rows"}, []int{2}, rows)
+	section("Quarantined rows by reason (a row may have several)", table.Row{"reason", "rows"}, []int{2}, rows)
 
 	rows = nil
 	for _, step := range s.Steps {

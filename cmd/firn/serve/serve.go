@@ -14,9 +14,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/catalog/boltstore"
 	"github.com/firnlake/firn/internal/config"
 	"github.com/firnlake/firn/internal/lifecycle"
+	"github.com/firnlake/firn/internal/objstore"
 	"github.com/firnlake/firn/internal/telemetry"
 )
 
@@ -85,6 +87,16 @@ func (p *process) construct(ctx context.Context) error {
 			return errors.New("the catalog store met an I/O error after which its file is not trusted: check the disk, then start again")
 		}
 	}})
+	p.readiness.Add("store", func(ctx context.Context) error {
+		_, _, err := store.Scan(ctx, catalog.Range{Limit: 1})
+		return err
+	})
+	p.readiness.Advise("object store", func(ctx context.Context) error {
+		if _, err := p.bucket.Stat(ctx, "readiness-probe"); err != nil && !errors.Is(err, objstore.ErrNotFound) {
+			return err
+		}
+		return nil
+	})
 	handler, err := p.rooms(ctx)
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func (a *app) remote(operation string, err error) error {
 		fault.Exit = ExitAuth
 	case connect.CodeAlreadyExists, connect.CodeAborted, connect.CodeFailedPrecondition:
 		fault.Exit = ExitConflict
-	case connect.CodeUnavailable, connect.CodeDeadlineExceeded, connect.CodeResourceExhausted:
+	case connect.CodeUnavailable, connect.CodeDeadlineExceeded, connect.CodeResourceExhausted, connect.CodeUnimplemented:
 		fault.Exit = ExitUnavailable
 		if strings.Contains(fault.Why, "connection refused") {
 			fault.Why = "no Firn answers at " + a.server

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 
+	"connectrpc.com/connect"
+
 	"github.com/firnlake/firn/catalog"
 	snippets "github.com/firnlake/firn/catalog/connect"
 	"github.com/firnlake/firn/catalog/rest"
@@ -18,6 +20,7 @@ import (
 	"github.com/firnlake/firn/internal/lake"
 	"github.com/firnlake/firn/internal/lifecycle"
 	"github.com/firnlake/firn/internal/telemetry"
+	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
 	"github.com/firnlake/firn/query"
 	"github.com/firnlake/firn/web"
 	"github.com/firnlake/firn/writer"
@@ -99,10 +102,31 @@ func (p *process) rooms(ctx context.Context) (http.Handler, error) {
 	if p.cfg.Has(config.RolePage) {
 		handle("/", web.Handler())
 	}
+	for role, services := range map[config.Role][]string{
+		config.RoleCatalog:   {firnv1connect.CatalogServiceName},
+		config.RoleWriter:    {firnv1connect.IngestServiceName},
+		config.RoleCompactor: {firnv1connect.JobServiceName, firnv1connect.ModelServiceName},
+		config.RoleQuery:     {firnv1connect.QueryServiceName},
+	} {
+		if !p.cfg.Has(role) {
+			for _, service := range services {
+				handle("/"+service+"/", withoutRole(role))
+			}
+		}
+	}
 	handle("GET /livez", http.HandlerFunc(lifecycle.ServeLive))
 	handle("GET /readyz", http.HandlerFunc(p.readiness.ServeReady))
 	handle("GET /metrics", telemetry.MetricsHandler(p.registry))
 	return telemetry.RequestMetrics(p.registry, nil, p.protect(nosniff(mux))), nil
+}
+
+// withoutRole answers calls of a service whose role this process does not have.
+func withoutRole(role config.Role) http.Handler {
+	answers := connect.NewErrorWriter()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = answers.Write(w, r, connect.NewError(connect.CodeUnimplemented,
+			fmt.Errorf("this process does not have the role %s\nits configuration names other roles only\nadd %s to its roles, or call the process that has it", role, role)))
+	})
 }
 
 // nosniff keeps browsers from taking an answer for a page or a script.

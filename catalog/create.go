@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"path"
@@ -114,26 +115,49 @@ func (c *Catalog) nameConds(ctx context.Context, id Ident) ([]Cond, error) {
 	return conds, nil
 }
 
-// createOps are the conditions and changes that make a table appear.
-func (c *Catalog) createOps(ctx context.Context, rec tableRecord) ([]Cond, []Op, error) {
+// uuidConds demands that no table or view has the uuid, and for what is new that no table
+// ever had. The uuid is the folder, and a client may choose it (assign-uuid): in the
+// folder of something else the collector would take that one's files for orphans.
+func (c *Catalog) uuidConds(ctx context.Context, id uuid.UUID, isNew bool) ([]Cond, error) {
+	keys := []string{c.keys.table(id), c.keys.view(id)}
+	if isNew {
+		keys = append(keys, c.keys.dropped(id))
+	}
+	var conds []Cond
+	for _, key := range keys {
+		taken, err := c.present(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			return nil, fmt.Errorf("a table or view with uuid %s %w, or did; create it with a fresh uuid", id, ErrAlreadyExists)
+		}
+		conds = append(conds, Cond{Key: key})
+	}
+	return conds, nil
+}
+
+// createOps are the conditions and changes that make a table appear: one that is new, or one
+// that comes back by registration.
+func (c *Catalog) createOps(ctx context.Context, rec tableRecord, isNew bool) ([]Cond, []Op, error) {
 	conds, err := c.nameConds(ctx, rec.ident())
 	if err != nil {
 		return nil, nil, err
 	}
-	if taken, err := c.present(ctx, c.keys.table(rec.ID)); err != nil {
+	own, err := c.uuidConds(ctx, rec.ID, isNew)
+	if err != nil {
 		return nil, nil, err
-	} else if taken {
-		return nil, nil, fmt.Errorf("table with uuid %s %w", rec.ID, ErrAlreadyExists)
 	}
-	conds = append(conds, Cond{Key: c.keys.table(rec.ID)})
 	ops := []Op{
 		c.touch(rec.Namespace),
 		{Key: c.keys.tableName(rec.ident()), Value: []byte(rec.ID.String())},
 		{Key: c.keys.table(rec.ID), Value: mustJSON(rec)},
 		{Key: c.keys.staged(rec.ID), Delete: true},
-		{Key: c.keys.dropped(rec.ID), Delete: true},
 	}
-	return conds, ops, nil
+	if !isNew {
+		ops = append(ops, Op{Key: c.keys.dropped(rec.ID), Delete: true})
+	}
+	return append(conds, own...), ops, nil
 }
 
 // CreateTable creates an empty table. Errors: ErrNoSuchNamespace, ErrAlreadyExists, ErrInvalid.
@@ -151,7 +175,7 @@ func (c *Catalog) CreateTable(ctx context.Context, n NewTable) (*Table, error) {
 	}
 	id := n.ID
 	if id == uuid.Nil {
-		id = uuid.New()
+		id = freshUUID(ctx, n.Stage)
 	}
 	meta, err := c.newMetadata(n, id)
 	if err != nil {
@@ -173,7 +197,7 @@ func (c *Catalog) CreateTable(ctx context.Context, n NewTable) (*Table, error) {
 	}
 	rec := tableRecord{V: recordVersion, ID: id, Namespace: n.Ident.Namespace, Name: n.Ident.Name, Metadata: h.location, Created: c.cfg.Now().UTC()}
 	answer, repeated, err := c.mutate(ctx, func(ctx context.Context) (mutation, error) {
-		conds, ops, err := c.createOps(ctx, rec)
+		conds, ops, err := c.createOps(ctx, rec, true)
 		return mutation{
 			conds: conds, ops: ops, action: EventCreateTable, objects: []string{n.Ident.String()},
 			events: []Event{{Kind: EventCreateTable, Table: id, Ident: n.Ident}},
@@ -185,6 +209,16 @@ func (c *Catalog) CreateTable(ctx context.Context, n NewTable) (*Table, error) {
 	}
 	c.keepHead(h)
 	return c.LoadTableID(ctx, id)
+}
+
+// freshUUID is random; for a staged create with an idempotency key it is made from the key,
+// so that the repeated request is answered with the same table: nothing else of it is kept.
+func freshUUID(ctx context.Context, stage bool) uuid.UUID {
+	idem := idempotencyOf(ctx)
+	if !stage || idem == nil {
+		return uuid.New()
+	}
+	return uuid.NewHash(sha256.New(), uuid.Nil, append([]byte(idem.Scope+"/"+idem.Key+"/"), idem.RequestHash[:]...), 8)
 }
 
 // repeatedTable answers a repeated creation with the table that the first one made.

@@ -116,18 +116,19 @@ func (c *Catalog) RegisterTable(ctx context.Context, id Ident, metadataLocation 
 				m.ops = append(m.ops, Op{Key: c.keys.table(tableID), Value: mustJSON(rec)})
 				return m, nil
 			}
-			if taken, err := c.present(ctx, c.keys.table(tableID)); err != nil || taken {
-				return m, errors.Join(err, fmt.Errorf("table with uuid %s %w", tableID, ErrAlreadyExists))
+			own, err := c.uuidConds(ctx, tableID, false)
+			if err != nil {
+				return m, err
 			}
 			ops, err := c.dropOps(ctx, old, false)
-			m.conds = append(m.conds, Cond{Key: c.keys.table(tableID)})
+			m.conds = append(m.conds, own...)
 			m.ops = append(ops,
 				Op{Key: c.keys.tableName(id), Value: []byte(tableID.String())},
 				Op{Key: c.keys.table(tableID), Value: mustJSON(rec)},
 				Op{Key: c.keys.dropped(tableID), Delete: true})
 			return m, err
 		}
-		conds, ops, err := c.createOps(ctx, rec)
+		conds, ops, err := c.createOps(ctx, rec, false)
 		m.conds, m.ops = conds, ops
 		return m, err
 	})
@@ -140,8 +141,8 @@ func (c *Catalog) RegisterTable(ctx context.Context, id Ident, metadataLocation 
 // checkRegistered validates every location that registered metadata names,
 // before and behind its manifests.
 func (c *Catalog) checkRegistered(ctx context.Context, h *head) error {
-	if !c.underWarehouse(h.meta.Location()) {
-		return fmt.Errorf("%w: the table's location %q does not lie under the warehouse", ErrInvalid, clip(h.meta.Location()))
+	if err := c.checkRegistrable("table", h.meta.Location(), h.meta.TableUUID()); err != nil {
+		return err
 	}
 	if err := c.checkProperties(h.meta.Properties(), h.meta.Location()); err != nil {
 		return err

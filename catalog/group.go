@@ -231,7 +231,7 @@ func (g *group) build(ctx context.Context) error {
 			return err
 		}
 		if p.created {
-			conds, ops, err := g.c.createOps(ctx, p.rec)
+			conds, ops, err := g.c.createOps(ctx, p.rec, true)
 			if err != nil {
 				return err
 			}

@@ -63,6 +63,9 @@ func (c *Catalog) tickOnce(ctx context.Context) error {
 	if _, err := c.cfg.Store.Apply(ctx, Batch{Then: []Op{{Key: key, Value: mustJSON(old)}}}); err != nil {
 		return fmt.Errorf("renew write intent: %w", err)
 	}
+	if err := c.expireStaged(ctx, now); err != nil {
+		return fmt.Errorf("give up staged creates: %w", err)
+	}
 	for {
 		more, err := c.expireOnce(ctx, now)
 		if err != nil {
@@ -72,6 +75,37 @@ func (c *Catalog) tickOnce(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// expireStaged gives up creates that were staged and never committed: what their
+// clients wrote goes the way of a dropped table. A client that comes too late is
+// refused, as for every table that was.
+func (c *Catalog) expireStaged(ctx context.Context, now time.Time) error {
+	_, kvs, err := c.cfg.Store.Scan(ctx, Range{Prefix: c.keys.allStaged()})
+	if err != nil {
+		return err
+	}
+	for _, kv := range kvs {
+		rec, err := decodeRecord[stageRecord](kv)
+		if err != nil {
+			return err
+		}
+		if rec.Expires.After(now) {
+			continue
+		}
+		gone := dropRecord{
+			tableRecord: tableRecord{V: recordVersion, ID: rec.ID, Namespace: rec.Ident.Namespace, Name: rec.Ident.Name},
+			Purge:       true, Dropped: now, Location: rec.Location,
+		}
+		_, err = c.cfg.Store.Apply(ctx, Batch{
+			If:   []Cond{{Key: kv.Key, Version: kv.Version}, {Key: c.keys.table(rec.ID)}},
+			Then: []Op{{Key: kv.Key, Delete: true}, {Key: c.keys.dropped(rec.ID), Value: mustJSON(gone)}},
+		})
+		if err != nil && !isConflict(err) { // it was committed just now
+			return err
+		}
+	}
+	return nil
 }
 
 // expireOnce deletes one batch of expired commit ids, idempotency keys and intents. A

@@ -40,7 +40,8 @@ func (k keys) tables() string              { return "table/" + k.wh + "/" }
 func (k keys) table(id uuid.UUID) string   { return k.tables() + id.String() }
 func (k keys) view(id uuid.UUID) string    { return "view/" + k.wh + "/" + id.String() }
 func (k keys) dropped(id uuid.UUID) string { return "drop/" + k.wh + "/" + id.String() }
-func (k keys) staged(id uuid.UUID) string  { return "stage/" + k.wh + "/" + id.String() }
+func (k keys) allStaged() string           { return "stage/" + k.wh + "/" }
+func (k keys) staged(id uuid.UUID) string  { return k.allStaged() + id.String() }
 
 func (k keys) channels(id *uuid.UUID) string {
 	if id == nil {

@@ -30,8 +30,22 @@ func (c *Catalog) checkInside(what, location, prefix string) error {
 	return nil
 }
 
-// underWarehouse accepts a table location for registration: one folder or
-// more below the warehouse.
+// underWarehouse: one folder or more below the warehouse.
 func (c *Catalog) underWarehouse(location string) bool {
 	return c.inside(location, c.cfg.Bucket.Location(c.cfg.Warehouse))
+}
+
+// checkRegistrable accepts the location of registered metadata: under the
+// warehouse, and in none of the folders that the server chooses but its own. In
+// another table's folder, that table's collector would take its files for orphans.
+func (c *Catalog) checkRegistrable(what, location string, id uuid.UUID) error {
+	if !c.underWarehouse(location) {
+		return fmt.Errorf("%w: the %s's location %q does not lie under the warehouse", ErrInvalid, what, clip(location))
+	}
+	own := c.location(id)
+	folder, _, _ := strings.Cut(strings.TrimPrefix(location, c.cfg.Bucket.Location(c.cfg.Warehouse)+"/"), "/")
+	if _, err := uuid.Parse(folder); err == nil && strings.TrimSuffix(location, "/") != own {
+		return fmt.Errorf("%w: the %s's location %q is a folder of this catalog's own; the %s with uuid %s belongs in %s", ErrInvalid, what, clip(location), what, id, own)
+	}
+	return nil
 }

@@ -2,10 +2,12 @@ package catalog
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -16,7 +18,7 @@ import (
 	"github.com/firnlake/firn/internal/objstore"
 )
 
-// maxMetadataBytes bounds a registered metadata file, which is read into memory.
+// maxMetadataBytes bounds a registered metadata file, which is read into memory, before and after decompression.
 const maxMetadataBytes = 256 << 20
 
 // head is a table's metadata at one location, decoded. It is immutable.
@@ -45,6 +47,9 @@ func (c *Catalog) loadHead(ctx context.Context, location string) (*head, error) 
 	if err != nil {
 		return nil, fmt.Errorf("read table metadata: %w", err)
 	}
+	if data, err = inflate(data); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrUnreadable, location, err)
+	}
 	meta, err := table.ParseMetadataBytes(data)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrUnreadable, location, err)
@@ -52,6 +57,23 @@ func (c *Catalog) loadHead(ctx context.Context, location string) (*head, error) 
 	h := &head{location: location, meta: meta, json: data}
 	c.keepHead(h)
 	return h, nil
+}
+
+// inflate undoes the compression of metadata that another engine wrote
+// (write.metadata.compression-codec = gzip) and that was registered.
+func inflate(data []byte) ([]byte, error) {
+	if !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+		return data, nil
+	}
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	out, err := io.ReadAll(io.LimitReader(r, maxMetadataBytes+1))
+	if err == nil && len(out) > maxMetadataBytes {
+		err = fmt.Errorf("it has more than %d bytes", maxMetadataBytes)
+	}
+	return out, err
 }
 
 // checkSize refuses a metadata file of somebody else that would fill the

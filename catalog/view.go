@@ -131,11 +131,12 @@ func (c *Catalog) addView(ctx context.Context, id Ident, rec viewRecord, action 
 		if err != nil {
 			return mutation{}, err
 		}
-		if taken, err := c.present(ctx, c.keys.view(rec.ID)); err != nil || taken {
-			return mutation{}, errors.Join(err, fmt.Errorf("view with uuid %s %w", rec.ID, ErrAlreadyExists))
+		own, err := c.uuidConds(ctx, rec.ID, false)
+		if err != nil {
+			return mutation{}, err
 		}
 		return mutation{
-			conds: append(conds, Cond{Key: c.keys.view(rec.ID)}),
+			conds: append(conds, own...),
 			ops: []Op{
 				c.touch(id.Namespace),
 				{Key: c.keys.viewName(id), Value: []byte(rec.ID.String())},
@@ -275,13 +276,16 @@ func (c *Catalog) RegisterView(ctx context.Context, id Ident, metadataLocation s
 	if !c.underWarehouse(metadataLocation) {
 		return nil, fmt.Errorf("%w: metadata location %q does not lie under the warehouse", ErrInvalid, clip(metadataLocation))
 	}
+	if err := c.checkSize(ctx, metadataLocation); err != nil {
+		return nil, fmt.Errorf("register view %s: %w", id, err)
+	}
 	rec := viewRecord{V: recordVersion, Namespace: id.Namespace, Name: id.Name, Metadata: metadataLocation, Created: c.cfg.Now().UTC()}
 	v, err := c.openView(ctx, rec, 0)
 	if err != nil {
 		return nil, fmt.Errorf("%w: register view %s: %w", ErrInvalid, id, err)
 	}
-	if !c.underWarehouse(v.Metadata.Location()) {
-		return nil, fmt.Errorf("%w: the view's location does not lie under the warehouse", ErrInvalid)
+	if err := c.checkRegistrable("view", v.Metadata.Location(), v.Metadata.ViewUUID()); err != nil {
+		return nil, err
 	}
 	if err := c.checkProperties(v.Metadata.Properties(), v.Metadata.Location()); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package rest
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -108,11 +109,7 @@ func (s *Server) commitTable(w http.ResponseWriter, r *request) error {
 			return badRequest("the path names table %s and the body %s", id, named)
 		}
 	}
-	change, err := s.change(r, id, body)
-	if err != nil {
-		return err
-	}
-	done, err := s.commit(r, []catalog.TableChange{change})
+	done, err := s.commit(r, []catalog.Ident{id}, []commitBodyJSON{body})
 	if err != nil {
 		return err
 	}
@@ -128,6 +125,8 @@ func (s *Server) writeCommit(w http.ResponseWriter, r *request, res catalog.Tabl
 	var metadata []byte
 	if t, err := s.cat.LoadTableID(r.Context(), res.Table); err == nil && t.MetadataLocation == res.MetadataLocation {
 		metadata = t.JSON
+	} else if res.Metadata == nil {
+		return fmt.Errorf("the commit to %s is done, and its metadata cannot be read: %w", res.Ident, err)
 	} else if metadata, err = json.Marshal(res.Metadata); err != nil {
 		return err
 	}
@@ -145,7 +144,7 @@ func (s *Server) commitTransaction(w http.ResponseWriter, r *request) error {
 		return badRequest("table-changes is empty; a transaction changes at least one table")
 	}
 	seen := make(map[string]bool, len(body.Changes))
-	changes := make([]catalog.TableChange, 0, len(body.Changes))
+	ids := make([]catalog.Ident, 0, len(body.Changes))
 	for i, c := range body.Changes {
 		if c.Identifier == nil {
 			return badRequest("change %d names no table; each change needs an identifier", i)
@@ -158,19 +157,29 @@ func (s *Server) commitTransaction(w http.ResponseWriter, r *request) error {
 			return badRequest("table %s is changed twice; put its updates into one change", id)
 		}
 		seen[id.String()] = true
-		change, err := s.change(r, id, c)
-		if err != nil {
-			return err
-		}
-		changes = append(changes, change)
+		ids = append(ids, id)
 	}
-	if _, err := s.commit(r, changes); err != nil {
+	if _, err := s.commit(r, ids, body.Changes); err != nil {
 		return err
 	}
 	return noContent(w)
 }
 
-func (s *Server) commit(r *request, changes []catalog.TableChange) (catalog.Committed, error) {
+// commit answers a repeated request before it looks for the tables: they may have
+// other names by now, or none.
+func (s *Server) commit(r *request, ids []catalog.Ident, bodies []commitBodyJSON) (catalog.Committed, error) {
+	if r.key != nil {
+		if done, found, err := s.cat.Repeated(r.Context(), *r.key); err != nil || found {
+			return done, err
+		}
+	}
+	changes := make([]catalog.TableChange, len(ids))
+	for i, id := range ids {
+		var err error
+		if changes[i], err = s.change(r, id, bodies[i]); err != nil {
+			return catalog.Committed{}, err
+		}
+	}
 	return s.cat.Commit(r.Context(), catalog.Transaction{
 		ID:          uuid.NewString(),
 		Actor:       "rest",

@@ -356,3 +356,36 @@ func TestUnknownOutcomes(t *testing.T) {
 	assert.Equal(t, 500, a.Status)
 	assert.NotContains(t, string(a.Body), "hidden")
 }
+
+// TestRepeatedAfterTheNameChanged: the answer to a repeated commit does not depend
+// on what became of the table since.
+func TestRepeatedAfterTheNameChanged(t *testing.T) {
+	f := served(t)
+	const header = "Idempotency-Key"
+	f.Must(t, 200, "POST", tables, newTable("t"))
+	commit, many := uuid.NewString(), uuid.NewString()
+	first := f.Must(t, 200, "POST", tables+"/t", body(nil, setProperties("a", "b")), header, commit)
+	f.Must(t, 204, "POST", transactions, `{"table-changes": [`+change("t", nil, setProperties("n", "1"))+`]}`, header, many)
+	again := func(status int) {
+		t.Helper()
+		a := f.Must(t, 200, "POST", tables+"/t", body(nil, setProperties("a", "b")), header, commit)
+		assert.Equal(t, first.JSON()["metadata"].(object)["table-uuid"], a.JSON()["metadata"].(object)["table-uuid"])
+		assert.Equal(t, "b", a.JSON()["metadata"].(object)["properties"].(object)["a"])
+		f.Must(t, 204, "POST", transactions, `{"table-changes": [`+change("t", nil, setProperties("n", "1"))+`]}`, header, many)
+		f.Must(t, status, "HEAD", tables+"/t", nil)
+	}
+	f.Must(t, 204, "POST", "/v1/tables/rename", object{"source": object{"namespace": []string{"ns"}, "name": "t"}, "destination": object{"namespace": []string{"ns"}, "name": "u"}})
+	again(404)
+	f.Must(t, 204, "DELETE", tables+"/u", nil)
+	again(404)
+
+	stage := newTable("staged")
+	stage["stage-create"] = true
+	key := uuid.NewString()
+	one := f.Must(t, 200, "POST", tables, stage, header, key).JSON()["metadata"].(object)
+	two := f.Must(t, 200, "POST", tables, stage, header, key).JSON()["metadata"].(object)
+	assert.Equal(t, one["table-uuid"], two["table-uuid"], "the files of one are protected, not those of two")
+	assert.Equal(t, one["location"], two["location"])
+	other := f.Must(t, 200, "POST", tables, stage, header, uuid.NewString()).JSON()["metadata"].(object)
+	assert.NotEqual(t, one["table-uuid"], other["table-uuid"])
+}

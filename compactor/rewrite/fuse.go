@@ -71,7 +71,8 @@ func (c *compaction) fuse(ctx context.Context, dir string, index int, g plan.Gro
 }
 
 // profitable refuses a fusion that keeps tiny row groups, and one of files that
-// the table's present schema describes differently.
+// the table's present schema describes differently or that have no field ids: the
+// metrics of the output would be taken by name, which may be another column's.
 func (c *compaction) profitable(p *fuse.Plan, first string, g plan.Group) error {
 	if p.RowGroupsOut > 4 && p.AverageRowGroupBytes() < leastRowGroup {
 		return fmt.Errorf("%w: it would keep %d row groups of %s", errFuseless, p.RowGroupsOut, plan.Size(p.AverageRowGroupBytes()))
@@ -108,7 +109,11 @@ func describes(s *iceberg.Schema, n schema.Node) error {
 			return fmt.Errorf("column %q is now of type %s", n.Name(), f.Type)
 		}
 	}
-	if g, ok := n.(*schema.GroupNode); ok {
+	g, ok := n.(*schema.GroupNode)
+	if !ok && n.FieldID() < 0 {
+		return fmt.Errorf("column %q has no field id", n.Name())
+	}
+	if ok {
 		for i := range g.NumFields() {
 			if err := describes(s, g.Field(i)); err != nil {
 				return err

@@ -1,13 +1,11 @@
 package lake
 
 import (
-	"encoding/hex"
 	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/apache/iceberg-go"
-	"github.com/apache/iceberg-go/table"
 
 	"github.com/firnlake/firn/internal/duck"
 )
@@ -22,9 +20,9 @@ const (
 type column struct {
 	id    int
 	name  string
-	typ   string // DuckDB's
-	deflt string // as text, "" for NULL
-	plain bool   // its name may be used inside
+	typ   string  // DuckDB's
+	deflt *string // of files that lack it, as text; nil for NULL
+	plain bool    // its name may be used inside
 }
 
 // inner is the column inside the relation: by its name, so that plans can be
@@ -68,10 +66,18 @@ func newColumn(f iceberg.NestedField) (column, error) {
 		return column{}, fmt.Errorf("column %s: %w", f.Name, err)
 	}
 	c := column{id: f.ID, name: f.Name, typ: typ}
-	if f.InitialDefault != nil {
-		if c.deflt, err = defaultText(f.InitialDefault); err != nil {
-			return column{}, fmt.Errorf("column %s: %w", f.Name, err)
-		}
+	if f.InitialDefault == nil {
+		return c, nil
+	}
+	if _, nested := f.Type.(iceberg.NestedType); nested {
+		_, err = defaultSQL(f) // is put in where a footer says that the column is absent
+	} else {
+		var text string
+		text, err = valueText(f.Type, f.InitialDefault)
+		c.deflt = &text
+	}
+	if err != nil {
+		return column{}, fmt.Errorf("column %s: %w", f.Name, err)
 	}
 	return c, nil
 }
@@ -136,30 +142,9 @@ func duckType(t iceberg.Type) (string, error) {
 	return "", fmt.Errorf("%w: DuckDB does not carry the type %s unchanged", ErrUnsupported, t)
 }
 
-// defaultText is a default value as DuckDB casts it from text.
-func defaultText(v any) (string, error) {
-	switch v := v.(type) {
-	case bool, int, int32, int64, float32, float64, string:
-		return fmt.Sprint(v), nil
-	case iceberg.Date:
-		return v.ToTime().UTC().Format("2006-01-02"), nil
-	case iceberg.Timestamp:
-		return v.ToTime().UTC().Format("2006-01-02 15:04:05.999999"), nil
-	case iceberg.Decimal:
-		return v.Val.ToString(int32(v.Scale)), nil
-	case []byte:
-		var b strings.Builder
-		for _, c := range v {
-			b.WriteString(`\x` + hex.EncodeToString([]byte{c}))
-		}
-		return b.String(), nil
-	case fmt.Stringer:
-		return v.String(), nil
-	}
-	return "", fmt.Errorf("%w: default value %v", ErrUnsupported, v)
-}
-
-// readParquet is the table function over files, with inner names.
+// readParquet is the table function over files, with inner names. Columns are
+// found by field id or, where names are given, by those; then every column needs
+// one.
 func readParquet(paths []string, cols []column, names map[int]string) string {
 	var b strings.Builder
 	b.WriteString("read_parquet(" + duck.QuoteList(paths) + ", hive_partitioning=false, schema=>MAP{")
@@ -169,15 +154,11 @@ func readParquet(paths []string, cols []column, names map[int]string) string {
 		}
 		key := fmt.Sprint(c.id)
 		if names != nil {
-			name, ok := names[c.id]
-			if !ok {
-				name = "\x00" // no file has it
-			}
-			key = duck.Quote(name)
+			key = duck.Quote(names[c.id])
 		}
 		deflt := "NULL::VARCHAR"
-		if c.deflt != "" {
-			deflt = duck.Quote(c.deflt)
+		if c.deflt != nil {
+			deflt = duck.Quote(*c.deflt)
 		}
 		fmt.Fprintf(&b, "%s: {name: %s, type: %s, default_value: %s}", key, duck.Quote(c.innerText()), duck.Quote(c.typ), deflt)
 	}
@@ -203,23 +184,4 @@ func (s *Scan) fieldByID(id int) (iceberg.NestedField, bool) {
 		}
 	}
 	return iceberg.NestedField{}, false
-}
-
-// nameMapping answers the names that stand for field ids in files without
-// ids; nil if the table has none.
-func nameMapping(meta table.Metadata) (map[int][]string, error) {
-	if meta == nil {
-		return nil, nil
-	}
-	nm := meta.NameMapping()
-	if nm == nil {
-		return nil, nil
-	}
-	out := map[int][]string{}
-	for _, f := range nm {
-		if f.FieldID != nil {
-			out[*f.FieldID] = f.Names
-		}
-	}
-	return out, nil
 }

@@ -62,16 +62,21 @@ func (b *relationBuilder) side(schema *arrow.Schema, fill func(*array.RecordBuil
 }
 
 // details writes one row a file of a group: its number in read_parquet's list,
-// location, data sequence number, first row id, and the partition's number.
+// location, data sequence number, first row id, the partition's number, and the
+// values of columns that are in the partition only (c and the field id).
 func (b *relationBuilder) details(n int, g *fileGroup) (string, error) {
-	schema := arrow.NewSchema([]arrow.Field{
+	fields := []arrow.Field{
 		{Name: "i", Type: arrow.PrimitiveTypes.Uint64},
 		{Name: "loc", Type: arrow.BinaryTypes.String},
 		{Name: "seq", Type: arrow.PrimitiveTypes.Int64},
 		{Name: "first_row_id", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
 		{Name: "scope", Type: arrow.PrimitiveTypes.Int32},
-	}, nil)
-	return b.side(schema, func(rb *array.RecordBuilder, _ func() error) error {
+	}
+	own := len(fields)
+	for _, id := range g.written.constants {
+		fields = append(fields, arrow.Field{Name: fmt.Sprintf("c%d", id), Type: arrow.BinaryTypes.String, Nullable: true})
+	}
+	return b.side(arrow.NewSchema(fields, nil), func(rb *array.RecordBuilder, _ func() error) error {
 		for i, f := range g.files {
 			rb.Field(0).(*array.Uint64Builder).Append(uint64(i))
 			rb.Field(1).(*array.StringBuilder).Append(f.Data.FilePath())
@@ -82,6 +87,17 @@ func (b *relationBuilder) details(n int, g *fileGroup) (string, error) {
 				rb.Field(3).AppendNull()
 			}
 			rb.Field(4).(*array.Int32Builder).Append(b.scope(f.Data))
+			for k, id := range g.written.constants {
+				text, err := b.constant(f.Data, id)
+				if err != nil {
+					return err
+				}
+				if text == nil {
+					rb.Field(own + k).AppendNull()
+				} else {
+					rb.Field(own + k).(*array.StringBuilder).Append(*text)
+				}
+			}
 		}
 		return nil
 	})
@@ -262,7 +278,7 @@ func (b *relationBuilder) equality(ctx context.Context, n, k int, g *fileGroup, 
 		if err != nil {
 			return "", err
 		}
-		c.deflt = "" // a delete file always has its columns
+		c.deflt = nil // a delete file always has its columns
 		cols = append(cols, c)
 		list = append(list, "x."+c.inner())
 	}

@@ -7,12 +7,18 @@
 // stale; they may forget at any time. Files of a remote bucket are fetched
 // once into a disk cache of bounded size and stay while a Relation uses them.
 //
-// Not carried: Avro and ORC data files, geometry and variant columns (DuckDB
-// 1.5 does not read them from Iceberg files faithfully), identity partition
-// values that are in the metadata only and not in the file (Hive imports);
-// each is refused with an error that names the column or file. Timestamps
-// with nanoseconds are read as TIMESTAMP_NS; those with a zone as TIMESTAMPTZ
-// in UTC; time keeps microseconds; fixed and binary are BLOB.
+// A column that a data file lacks has the value of the partition (where the
+// file's spec has it by identity, as Hive's and Spark's add_files leave it),
+// else its initial default, else NULL. Columns without a field id are found by
+// schema.name-mapping.default; a file without any, in a table without the
+// mapping, is refused.
+//
+// Not carried, and refused with an error that names the column or file: Avro
+// and ORC data files; geometry, variant and timestamptz_ns columns (DuckDB 1.5
+// has no type that keeps them); partition values of fields inside structs that
+// are in the metadata only. Timestamps with nanoseconds are read as
+// TIMESTAMP_NS, those with a zone as TIMESTAMPTZ in UTC; time keeps
+// microseconds; fixed and binary are BLOB.
 package lake
 
 import (
@@ -81,7 +87,7 @@ type Scan struct {
 	Bytes      int64 // of Files
 	Rows       int64 // of Files, before deletes
 
-	meta table.Metadata // for older schemas and name mappings
+	meta table.Metadata // for older schemas, partition specs and the name mapping
 }
 
 // Entry is a live file of a snapshot.

@@ -17,7 +17,8 @@ import (
 // Files are read in groups: those without deletes plainly; those with position
 // deletes or deletion vectors with an anti-join over (file, position); those
 // with equality deletes with an anti-join over the columns, younger deletes
-// only. All groups read their columns by field id.
+// only. How a column is found in a file, and what stands for one that a file
+// lacks, is in [projector].
 func (l *Lake) Relation(ctx context.Context, scan *Scan, o RelationOptions) (_ *Relation, err error) {
 	b := &relationBuilder{lake: l, scan: scan, opts: o, scopes: map[string]int32{}}
 	defer func() {
@@ -48,10 +49,11 @@ type relationBuilder struct {
 	scan *Scan
 	opts RelationOptions
 
-	fields []iceberg.NestedField // selected
-	cols   []column              // of fields, same order
-	groups []*fileGroup
-	scopes map[string]int32 // partition -> number, for equality deletes
+	fields     []iceberg.NestedField // selected
+	cols       []column              // of fields, same order
+	groups     []*fileGroup
+	projection *projector
+	scopes     map[string]int32 // partition -> number, for equality deletes
 
 	paths    []string
 	releases []func()
@@ -140,23 +142,13 @@ func (b *relationBuilder) group(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mapping, err := nameMapping(b.scan.meta)
+	written, err := b.project(ctx, paths)
 	if err != nil {
 		return err
 	}
-	footers := mapping != nil
-	if b.scan.meta != nil && !footers {
-		schemas := b.scan.meta.Schemas()
-		footers = slices.ContainsFunc(b.fields, func(f iceberg.NestedField) bool { return namesDiffer(f, schemas) })
-	}
 	byKey := map[string]*fileGroup{}
 	for i, f := range files {
-		g := fileGroup{written: fileColumns{ids: true}}
-		if footers {
-			if g.written, err = readFooter(paths[i], b.fields); err != nil {
-				return fmt.Errorf("%s: %w", f.Data.FilePath(), err)
-			}
-		}
+		g := fileGroup{written: written[i]}
 		for _, d := range f.Deletes {
 			if d.Data.ContentType() != iceberg.EntryContentEqDeletes {
 				g.positions = true
@@ -168,7 +160,7 @@ func (b *relationBuilder) group(ctx context.Context) error {
 			}
 		}
 		slices.SortFunc(g.equality, slices.Compare)
-		key := fmt.Sprint(g.positions, g.equality, g.written.key(b.cols))
+		key := fmt.Sprint(g.positions, g.equality, g.written.key())
 		have := byKey[key]
 		if have == nil {
 			have = &g
@@ -209,7 +201,7 @@ func (b *relationBuilder) sql(ctx context.Context) (string, error) {
 // groupSQL is the SELECT over one group. Inside, _i and _p are file number and
 // position.
 func (b *relationBuilder) groupSQL(ctx context.Context, n int, g *fileGroup) (string, error) {
-	read := slices.Clone(b.cols)
+	read := slices.Clone(b.cols) // all that is needed of a row
 	for _, ids := range g.equality {
 		for _, id := range ids {
 			if slices.ContainsFunc(read, func(c column) bool { return c.id == id }) {
@@ -229,28 +221,24 @@ func (b *relationBuilder) groupSQL(ctx context.Context, n int, g *fileGroup) (st
 	if b.opts.WithRowID {
 		read = append(read, column{id: rowIDField, typ: "BIGINT"}, column{id: lastUpdatedField, typ: "BIGINT"})
 	}
-	names, err := b.namesOf(g)
-	if err != nil {
-		return "", err
-	}
 
-	// What the file gives.
+	// What the file gives, and the defaults of what it lacks.
 	inner := make([]string, 0, len(read)+2)
-	source := slices.Clone(read)
-	for i, c := range read {
-		expr := c.inner()
-		if from, ok := g.written.nested[c.id]; ok {
-			to, _ := b.scan.fieldByID(c.id)
-			if source[i].typ, err = duckType(from); err != nil {
-				return "", err
-			}
-			if expr, err = convert(c.inner(), from, to.Type, 0); err != nil {
-				return "", err
-			}
+	source := make([]column, 0, len(read))
+	for _, c := range read {
+		if slices.Contains(g.written.constants, c.id) {
+			continue // comes with the details
+		}
+		expr, absent, err := b.expression(g, &c)
+		if err != nil {
+			return "", err
 		}
 		inner = append(inner, expr+" AS "+c.inner())
+		if !absent {
+			source = append(source, c)
+		}
 	}
-	details := b.opts.WithFile || b.opts.WithSequence || b.opts.WithRowID || len(g.equality) > 0
+	details := len(g.written.constants) > 0 || b.opts.WithFile || b.opts.WithSequence || b.opts.WithRowID || len(g.equality) > 0
 	if details || g.positions {
 		inner = append(inner, "file_index AS _i", "file_row_number AS _p")
 	}
@@ -260,8 +248,11 @@ func (b *relationBuilder) groupSQL(ctx context.Context, n int, g *fileGroup) (st
 	if len(source) == 0 {
 		// read_parquet wants a column; one that no file has costs nothing.
 		source = []column{{id: 0, typ: "BOOLEAN"}}
+		if g.written.names != nil {
+			g.written.names[0] = "no such column"
+		}
 	}
-	from := "(SELECT " + strings.Join(inner, ", ") + " FROM " + readParquet(g.paths, source, names) + ") t"
+	from := "(SELECT " + strings.Join(inner, ", ") + " FROM " + readParquet(g.paths, source, g.written.names) + ") t"
 
 	if g.positions {
 		deleted, err := b.positions(ctx, n, g)
@@ -275,7 +266,12 @@ func (b *relationBuilder) groupSQL(ctx context.Context, n int, g *fileGroup) (st
 		if err != nil {
 			return "", err
 		}
-		from = "(SELECT t.*, m.loc, m.seq, m.first_row_id, m.scope FROM " + from +
+		list := []string{"t.*", "m.loc", "m.seq", "m.first_row_id", "m.scope"}
+		for _, id := range g.written.constants {
+			c := read[slices.IndexFunc(read, func(c column) bool { return c.id == id })]
+			list = append(list, fmt.Sprintf("CAST(m.c%d AS %s) AS %s", id, c.typ, c.inner()))
+		}
+		from = "(SELECT " + strings.Join(list, ", ") + " FROM " + from +
 			" JOIN read_parquet(" + duck.Quote(path) + ", hive_partitioning=false) m ON m.i = t._i) t"
 	}
 	for k, ids := range g.equality {
@@ -292,6 +288,30 @@ func (b *relationBuilder) groupSQL(ctx context.Context, n int, g *fileGroup) (st
 		from += fmt.Sprintf(" ANTI JOIN %s e%d ON %s", deleted, k, strings.Join(on, " AND "))
 	}
 	return "SELECT " + b.outputs() + " FROM " + from, nil
+}
+
+// expression is a column of the table made of the same column of the group's
+// files, whose type it gives to c; absent: they lack it and this is its default.
+func (b *relationBuilder) expression(g *fileGroup, c *column) (expr string, absent bool, err error) {
+	from, nested := g.written.nested[c.id]
+	_, named := g.written.names[c.id]
+	if absent = nested && from == nil || g.written.names != nil && !named; absent {
+		field, ok := b.scan.fieldByID(c.id)
+		if !ok { // of row lineage
+			return "NULL::" + c.typ, true, nil
+		}
+		expr, err = defaultSQL(field)
+		return expr, true, err
+	}
+	if !nested {
+		return c.inner(), false, nil
+	}
+	field, _ := b.scan.fieldByID(c.id)
+	if c.typ, err = duckType(from); err != nil {
+		return "", false, err
+	}
+	expr, err = convert(c.inner(), from, field.Type, 0)
+	return expr, false, err
 }
 
 // outputs are the columns of the relation, made of inner ones.
@@ -315,22 +335,4 @@ func (b *relationBuilder) outputs() string {
 		list = []string{"1 AS _none"}
 	}
 	return strings.Join(list, ", ")
-}
-
-// namesOf answers the names of columns in files without field ids.
-func (b *relationBuilder) namesOf(g *fileGroup) (map[int]string, error) {
-	if g.written.ids {
-		return nil, nil
-	}
-	mapping, err := nameMapping(b.scan.meta)
-	if err != nil {
-		return nil, err
-	}
-	names := map[int]string{}
-	for id, list := range mapping {
-		if len(list) > 0 {
-			names[id] = list[0]
-		}
-	}
-	return names, nil
 }

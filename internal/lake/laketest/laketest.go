@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -227,4 +229,41 @@ func Batches(t arrow.Table) iter.Seq2[arrow.RecordBatch, error] {
 			}
 		}
 	}
+}
+
+// Import adds a Parquet file that DuckDB writes of a SELECT to the table, as
+// tools do that take over Hive's files: in the partition of the current spec
+// that is given by field id, without metrics. options are those of COPY:
+// FIELD_IDS gives the file field ids, which it has not by itself.
+func (f *Table) Import(sql, options string, partition map[int]any) int64 {
+	f.t.Helper()
+	dir := f.t.TempDir()
+	path := filepath.Join(dir, "imported.parquet")
+	_, err := f.Pool.Exec(f.t.Context(), duck.Job{SQL: "COPY (" + sql + ") TO " + duck.Quote(path) + " (FORMAT parquet" + options + ")", WriteDir: dir})
+	require.NoError(f.t, err)
+	info, err := os.Stat(path)
+	require.NoError(f.t, err)
+	rows, err := f.Pool.Exec(f.t.Context(), duck.Job{SQL: "SELECT count(*) AS n FROM read_parquet(" + duck.Quote(path) + ")", Read: []string{path}})
+	require.NoError(f.t, err)
+	location := strings.TrimSuffix(f.Meta.Location(), "/") + "/data/" + uuid.NewString() + ".parquet"
+	key, err := f.Bucket.Key(location)
+	require.NoError(f.t, err)
+	require.NoError(f.t, f.Bucket.PutFile(f.t.Context(), key, path))
+	types := map[int]string{}
+	spec := f.Meta.PartitionSpec()
+	for _, p := range spec.Fields() {
+		field, ok := f.Meta.CurrentSchema().FindFieldByID(p.SourceID())
+		require.True(f.t, ok)
+		if _, ok := field.Type.(iceberg.DateType); ok {
+			types[p.FieldID] = "date"
+		}
+	}
+	file, err := iceberg.NewDataFileBuilder(spec, iceberg.EntryContentData, location, iceberg.ParquetFile, partition, types, nil, rows[0]["n"].(int64), info.Size())
+	require.NoError(f.t, err)
+	if f.Meta.Version() >= 3 {
+		file.FirstRowID(f.Meta.NextRowID())
+	}
+	return f.Change(func(tx *table.Transaction) error {
+		return tx.AddDataFiles(f.t.Context(), []iceberg.DataFile{file.Build()}, nil, table.WithoutAutoNameMapping())
+	})
 }

@@ -47,9 +47,10 @@ func (c *DevCredentials) config() map[string]string {
 // loader writes load answers from the metadata bytes that the catalog keeps:
 // the usual load parses and encodes nothing.
 type loader struct {
-	config []byte // the encoded config object
-	salt   []byte // part of every ETag, so that another config is another answer
-	refs   *ristretto.Cache[string, []byte]
+	credentials *DevCredentials
+	config      []byte // the encoded config object
+	salt        []byte // part of every ETag, so that another config is another answer
+	refs        *ristretto.Cache[string, []byte]
 }
 
 func newLoader(cfg Config) (*loader, error) {
@@ -66,7 +67,7 @@ func newLoader(cfg Config) (*loader, error) {
 		return nil, fmt.Errorf("rest: metadata cache: %w", err)
 	}
 	salt := sha256.Sum256(config)
-	return &loader{config: config, salt: salt[:], refs: refs}, nil
+	return &loader{credentials: cfg.DevCredentials, config: config, salt: salt[:], refs: refs}, nil
 }
 
 // snapshot modes of a load.

@@ -59,6 +59,7 @@ func routes() []route {
 		{method: http.MethodHead, path: tbl, serve: (*Server).tableExists},
 		{method: http.MethodPost, path: tbl, body: commitBody, key: true, serve: (*Server).commitTable},
 		{method: http.MethodDelete, path: tbl, key: true, serve: (*Server).dropTable},
+		{method: http.MethodGet, path: tbl + "/credentials", serve: (*Server).loadCredentials},
 		{method: http.MethodPost, path: tbl + "/metrics", body: smallBody, serve: (*Server).reportMetrics},
 		{method: http.MethodPost, path: "/v1/{prefix}/tables/rename", body: smallBody, key: true, serve: (*Server).renameTable},
 		{method: http.MethodPost, path: "/v1/{prefix}/transactions/commit", body: commitBody, key: true, serve: (*Server).commitTransaction},

@@ -110,6 +110,10 @@ func TestLoadTable(t *testing.T) {
 		"s3.path-style-access": "true", "s3.region": "us-east-1", "client.region": "us-east-1",
 	}, config)
 
+	credentials := f.Must(t, 200, "GET", tables+"/t/credentials", nil).JSON()["storage-credentials"].([]any)
+	assert.Equal(t, []any{object{"prefix": loaded.JSON()["metadata"].(object)["location"].(string) + "/", "config": config}}, credentials)
+	assert.Equal(t, "NoSuchTableException", f.Must(t, 404, "GET", tables+"/none/credentials", nil).Error())
+
 	etag := loaded.Header.Get("ETag")
 	not := f.Must(t, http.StatusNotModified, "GET", tables+"/t", nil, "If-None-Match", etag)
 	assert.Empty(t, not.Body)
@@ -130,6 +134,8 @@ func TestNoCredentialsOutsideOfDevelopment(t *testing.T) {
 	f := served(t, func(c *rest.Config) { c.DevCredentials = nil })
 	made := f.Must(t, 200, "POST", tables, newTable("t"))
 	loaded := f.Must(t, 200, "GET", tables+"/t", nil)
+	none := f.Must(t, 200, "GET", tables+"/t/credentials", nil)
+	assert.Equal(t, object{"storage-credentials": []any{}}, none.JSON())
 	for _, a := range []resttest.Answer{made, loaded} {
 		assert.Equal(t, object{}, a.JSON()["config"])
 		assert.NotContains(t, string(a.Body), f.Bucket.Config().SecretKey)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -209,4 +210,33 @@ func TestDroppedTableIsPurgedAfterTheGrace(t *testing.T) {
 	}
 	require.Zero(t, count(gone))
 	require.Equal(t, all, count(kept), "dropped without purge: files stay")
+}
+
+// TestOnlyFoldersThatFirnChose: nothing is deleted in a folder that registered
+// metadata names, also when it ends with the table's uuid: more may lie below it.
+func TestOnlyFoldersThatFirnChose(t *testing.T) {
+	clock := &offset{}
+	h := newHouse(t, func(c *compactor.Config) { c.Now = clock.now; c.Grace = time.Hour })
+	tbl, id := h.create("bronze.lines", nil), uuid.New()
+	is := "default/theirs/" + id.String()
+	copied := strings.NewReplacer("default/"+tbl.ID.String(), is, tbl.ID.String(), id.String()).Replace(string(tbl.JSON))
+	require.NoError(t, h.bucket.PutBytes(t.Context(), is+"/metadata/00000-x.metadata.json", []byte(copied), objstore.PutOptions{}))
+	stray := is + "/below/a.parquet"
+	require.NoError(t, h.bucket.PutBytes(t.Context(), stray, []byte("x"), objstore.PutOptions{}))
+	theirs, err := h.catalog.RegisterTable(t.Context(), catalog.Ident{Namespace: catalog.Namespace{"bronze"}, Name: "theirs"}, h.bucket.Location(is+"/metadata/00000-x.metadata.json"), false)
+	require.NoError(t, err)
+	h.run(h.service.Run)
+	for range 3 {
+		clock.add(2 * time.Hour)
+		h.job(compactor.KindOrphans, theirs)
+	}
+	require.NoError(t, h.catalog.DropTable(t.Context(), theirs.Ident, true))
+	for range 3 {
+		clock.add(2 * time.Hour)
+		j, err := h.service.Submit(t.Context(), compactor.KindOrphans, catalog.Ident{}, "")
+		require.NoError(t, err)
+		require.Equal(t, jobs.Succeeded, h.wait(j.ID).State)
+	}
+	_, err = h.bucket.Stat(t.Context(), stray)
+	require.NoError(t, err)
 }

@@ -56,7 +56,7 @@ func (w *Worker) Dropped(ctx context.Context, dryRun bool, p Progress) (Removal,
 			continue
 		}
 		key, err := w.cfg.Bucket.Key(strings.TrimSuffix(d.Location, "/"))
-		if err != nil || !strings.HasSuffix(key, "/"+d.ID.String()) {
+		if err != nil || key != w.cfg.Catalog.Warehouse()+"/"+d.ID.String() {
 			continue // not a prefix that Firn chose
 		}
 		r := newReach(w.cfg.Bucket)

@@ -71,7 +71,7 @@ func (w *Worker) Orphans(ctx context.Context, t *catalog.Table, grace time.Durat
 	if err != nil {
 		return Removal{}, fmt.Errorf("location of %s: %w", t.Ident, err)
 	}
-	if !strings.HasSuffix(prefix, "/"+t.ID.String()) {
+	if prefix != w.cfg.Catalog.Warehouse()+"/"+t.ID.String() {
 		return Removal{WhyNot: "the table lies at a location that Firn did not choose: nothing is ever deleted there"}, nil
 	}
 	r := newReach(w.cfg.Bucket)

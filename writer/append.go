@@ -139,14 +139,14 @@ func idempotencyOf(id uuid.UUID, m *firnv1.AppendRequest) *catalog.IdempotencyKe
 // admit decodes and checks the rows and reserves memory for them. On an error
 // nothing is held.
 func (s *Service) admit(ctx context.Context, r *request, m *firnv1.AppendRequest, received time.Time) (err error) {
-	who := r.table.ID.String() + "/" + r.channel
-	h, err := s.budget.reserve(2 * int64(wireBytes(m)))
-	if err != nil {
-		s.metrics.refuse("memory")
-		return err
+	h := &hold{b: s.budget}
+	// The reservation for the request's body becomes one for its rows.
+	if body, ok := ctx.Value(holdKey{}).(*hold); ok {
+		h = body.handOver()
 	}
 	defer func() {
 		if err != nil {
+			s.metrics.refuse(err)
 			for _, b := range r.batches {
 				b.Release()
 			}
@@ -154,13 +154,11 @@ func (s *Service) admit(ctx context.Context, r *request, m *firnv1.AppendRequest
 			h.release()
 		}
 	}()
-	if err = h.charge(who); err != nil {
-		s.metrics.refuse("contributor")
+	if err = h.resize(perByte * int64(wireBytes(m))); err != nil {
 		return err
 	}
-	// The reservation for the request's body becomes one for its rows.
-	if body, ok := ctx.Value(holdKey{}).(*hold); ok {
-		body.release()
+	if err = h.charge(r.table.ID.String() + "/" + r.channel); err != nil {
+		return err
 	}
 	if err = s.decode(r, m, received); err != nil {
 		return err
@@ -176,7 +174,6 @@ func (s *Service) admit(ctx context.Context, r *request, m *firnv1.AppendRequest
 	// Rows are held as they are, and once more in the order of partitions and
 	// encoded while their group is written.
 	if err = h.resize(2 * r.bytes); err != nil {
-		s.metrics.refuse("memory")
 		return err
 	}
 	r.hold = h

@@ -5,12 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"sync"
 
 	"connectrpc.com/connect"
 	"github.com/klauspost/compress/zstd"
 )
 
-var errRatio = errors.New("the request is compressed more than 64 to 1; send it with less compression or in smaller batches")
+var (
+	errRatio         = errors.New("the request is compressed more than 64 to 1; send it with less compression or in smaller batches")
+	errNotCompressed = errors.New("the body is not compressed as its Content-Encoding says")
+)
+
+// maxRatio is the compression that request bodies may have: it bounds what a
+// body may grow to by what was sent.
+const maxRatio = 64
 
 // limitedReader decompresses at most maxRatio times what it read, above a
 // floor: a few kilobytes of bomb must not cost what the largest request may.
@@ -21,7 +30,6 @@ type limitedReader struct {
 		io.Reader
 		Reset(io.Reader) error
 	}
-	close func() error
 }
 
 const ratioFloor = 64 << 10
@@ -50,23 +58,16 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 func (l *limitedReader) Reset(r io.Reader) error {
 	l.in, l.out = countingReader{r: r}, 0
 	if err := l.from.Reset(&l.in); err != nil {
-		return fmt.Errorf("the body is not compressed as its Content-Encoding says: %w", err)
+		return fmt.Errorf("%w: %w", errNotCompressed, err)
 	}
 	return nil
 }
 
-// Close implements connect.Decompressor.
-func (l *limitedReader) Close() error {
-	if l.close == nil {
-		return nil
-	}
-	return l.close()
-}
+// Close implements connect.Decompressor. Nothing needs closing: neither reader
+// has a goroutine, and both are used again.
+func (l *limitedReader) Close() error { return nil }
 
-func newGzipReader() connect.Decompressor {
-	z := &gzip.Reader{}
-	return &limitedReader{from: z, close: func() error { return nil }}
-}
+func newGzipReader() connect.Decompressor { return &limitedReader{from: &gzip.Reader{}} }
 
 func newGzipWriter() connect.Compressor { return gzip.NewWriter(io.Discard) }
 
@@ -78,6 +79,26 @@ func newZstdReader() connect.Decompressor {
 		panic(err)
 	}
 	return &limitedReader{from: z}
+}
+
+// decompressors are those of appends by Content-Encoding; Connect has its own
+// for the other methods.
+var decompressors = map[string]*decompressorPool{
+	"gzip": {sync.Pool{New: func() any { return newGzipReader() }}},
+	"zstd": {sync.Pool{New: func() any { return newZstdReader() }}},
+}
+
+type decompressorPool struct{ free sync.Pool }
+
+func (p *decompressorPool) get(from io.Reader) (connect.Decompressor, error) {
+	z := p.free.Get().(connect.Decompressor)
+	return z, z.Reset(from)
+}
+
+// put gives a decompressor back, without a reference to what it has read.
+func (p *decompressorPool) put(z connect.Decompressor) {
+	_ = z.Reset(http.NoBody) // an empty body is no stream; the next get begins anew
+	p.free.Put(z)
 }
 
 func newZstdWriter() connect.Compressor {

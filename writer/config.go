@@ -36,7 +36,8 @@ type Config struct {
 	// being written. Default 512 MiB.
 	MemoryBytes int64
 	// ContributorBytes bounds the share of one channel, or of all appends to
-	// one table without a channel. Default a quarter of MemoryBytes.
+	// one table without a channel. Default a quarter of MemoryBytes, but what
+	// the largest request needs.
 	ContributorBytes int64
 	// RequestBytes bounds one request, before and after decompression.
 	// Default 64 MiB.
@@ -66,8 +67,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("writer: a catalog and a bucket are required")
 	}
 	c.MemoryBytes = cmp.Or(c.MemoryBytes, 512<<20)
-	c.ContributorBytes = cmp.Or(c.ContributorBytes, c.MemoryBytes/4)
 	c.RequestBytes = cmp.Or(c.RequestBytes, 64<<20)
+	c.ContributorBytes = cmp.Or(c.ContributorBytes, min(max(c.MemoryBytes/4, perByte*int64(c.RequestBytes)), c.MemoryBytes))
 	c.BatchMemory = min(cmp.Or(c.BatchMemory, 256<<20), c.MemoryBytes)
 	c.GroupBytes = cmp.Or(c.GroupBytes, 64<<20)
 	c.GroupWait = cmp.Or(c.GroupWait, 500*time.Millisecond)

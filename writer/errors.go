@@ -18,11 +18,29 @@ import (
 )
 
 var (
-	errBusy      = errors.New("the server holds as many rows as it may; send again after the retry hint")
-	errQuota     = errors.New("this contributor holds as many rows on the server as it may; send again after the retry hint")
-	errNotStored = errors.New("the rows' files were not stored")
-	errDraining  = errors.New("the server is shutting down; nothing of the request was taken; send it again with the same offset or idempotency key")
+	errBusy       = errors.New("the server holds as many rows as it may; send again after the retry hint")
+	errQuota      = errors.New("this contributor holds as many rows on the server as it may; send again after the retry hint")
+	errNotStored  = errors.New("the rows' files were not stored")
+	errBrokenBody = errors.New("the request's body ended before it was complete; nothing of it was taken; send it again")
+	errDraining   = errors.New("the server is shutting down; nothing of the request was taken; send it again with the same offset or idempotency key")
 )
+
+// sizeError is a request that is larger than any may be.
+type sizeError struct{ most int64 }
+
+func (e *sizeError) Error() string {
+	return fmt.Sprintf("the request is larger than %d bytes, the most that one may have before and after decompression; nothing of it was taken: send smaller batches, or raise writer.max_request on the server", e.most)
+}
+
+// roomError is a request whose rows need more memory than will ever be free.
+type roomError struct {
+	need, most int64
+	whose      string
+}
+
+func (e *roomError) Error() string {
+	return fmt.Sprintf("the request needs %d bytes of memory until it is committed, and %s may hold %d; nothing of it was taken: send smaller batches, or raise writer.byte_budget on the server", e.need, e.whose, e.most)
+}
 
 // invalidError is a fault of the request that its sender must mend.
 type invalidError struct{ error }
@@ -88,6 +106,11 @@ func (s *Service) rpcError(ctx context.Context, op string, err error) error {
 	switch {
 	case errors.Is(err, errBusy), errors.Is(err, errQuota):
 		return s.busy(err)
+	case errors.As(err, new(*sizeError)), errors.As(err, new(*roomError)), errors.Is(err, errRatio):
+		// Without a hint: the same request will never be taken.
+		return connect.NewError(connect.CodeResourceExhausted, err)
+	case errors.Is(err, errBrokenBody):
+		return connect.NewError(connect.CodeUnavailable, errBrokenBody)
 	case errors.As(err, new(invalidError)), errors.Is(err, intake.ErrMalformed), errors.As(err, &limit):
 		return connect.NewError(connect.CodeInvalidArgument, err)
 	case errors.As(err, new(*notOpenError)):

@@ -1,6 +1,7 @@
 package writer
 
 import (
+	"errors"
 	"time"
 
 	"github.com/apache/iceberg-go"
@@ -72,5 +73,16 @@ func (m *metrics) committed(g *group, d time.Duration) {
 	m.commitTime.Observe(d.Seconds())
 }
 
-func (m *metrics) unknown()             { m.unknowns.Inc() }
-func (m *metrics) refuse(budget string) { m.refused.WithLabelValues(budget).Inc() }
+func (m *metrics) unknown() { m.unknowns.Inc() }
+
+// refuse counts an error that is a lack of room; others are not.
+func (m *metrics) refuse(err error) {
+	switch {
+	case errors.Is(err, errBusy):
+		m.refused.WithLabelValues("memory").Inc()
+	case errors.Is(err, errQuota):
+		m.refused.WithLabelValues("contributor").Inc()
+	case errors.Is(err, errRatio), errors.As(err, new(*sizeError)), errors.As(err, new(*roomError)):
+		m.refused.WithLabelValues("request").Inc()
+	}
+}

@@ -2,6 +2,7 @@ package badinput
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -198,6 +199,12 @@ func TestBrokenLines(t *testing.T) {
 	}
 }
 
+// mostForABody is the cap of a request's body, 64 MiB, and room for what else
+// the process does meanwhile.
+const mostForABody = (64 + 32) << 20
+
+var tooLarge = []string{"larger than 67108864 bytes", "send smaller batches", "writer.max_request"}
+
 func TestBodies(t *testing.T) {
 	s := start(t)
 	const at = "/firn.v1.IngestService/Append"
@@ -218,12 +225,55 @@ func TestBodies(t *testing.T) {
 			refused(t, s.send(t, http.MethodPost, at, strings.NewReader("x"), map[string]string{"Content-Encoding": "br"}), http.StatusNotImplemented, "br", "gzip")
 		})
 	})
+	// A body is held once, in pieces, up to the cap of 64 MiB, whatever it says
+	// about its length and however small it is compressed.
 	t.Run("oversized", func(t *testing.T) {
-		// A body of unknown length is read into buffers of 2, 4, ... 128 MiB until
-		// the cap of 64 MiB is passed; together they are 256 MiB when the
-		// collector has not come by, whatever the body's size.
-		s.holdsStill(t, (256+16)<<20, func() {
-			refused(t, s.send(t, http.MethodPost, at, io.LimitReader(endless{}, 200<<20), nil), http.StatusTooManyRequests, "larger than", "67108864")
+		s.holdsStill(t, mostForABody, func() {
+			refused(t, s.send(t, http.MethodPost, at, io.LimitReader(endless{}, 200<<20), nil), http.StatusTooManyRequests, tooLarge...)
+		})
+	})
+	t.Run("oversized and declared", func(t *testing.T) {
+		body := bytes.Repeat([]byte{' '}, 65<<20)
+		s.holdsStill(t, 64<<20, func() {
+			refused(t, s.send(t, http.MethodPost, at, bytes.NewReader(body), nil), http.StatusTooManyRequests, tooLarge...)
+		})
+	})
+	t.Run("oversized in gRPC", func(t *testing.T) {
+		// The length is in the first five bytes.
+		body := append([]byte{0}, binary.BigEndian.AppendUint32(nil, 100<<20)...)
+		s.holdsStill(t, 64<<20, func() {
+			a := s.send(t, http.MethodPost, at, io.MultiReader(bytes.NewReader(body), io.LimitReader(endless{}, 100<<20)), map[string]string{"Content-Type": "application/grpc-web+proto"})
+			if said := fmt.Sprint(a.head); a.status != http.StatusOK || a.head.Get("Grpc-Status") != "8" || !strings.Contains(said, "larger than") || !strings.Contains(said, "writer.max_request") {
+				t.Errorf("%d %v", a.status, a.head)
+			}
+		})
+	})
+	// Less than 64 to 1, so it is decompressed up to the cap.
+	patient := gzipped(t, func(w io.Writer) error {
+		noise := make([]byte, 16<<10)
+		if _, err := rand.Read(noise); err != nil {
+			return err
+		}
+		for range 200 << 20 / len(noise) / 32 {
+			if _, err := w.Write(noise); err != nil {
+				return err
+			}
+			if _, err := io.CopyN(w, endless{}, int64(31*len(noise))); err != nil {
+				return err
+			}
+			noise[0]++
+		}
+		return nil
+	})
+	t.Run("patient gzip bomb", func(t *testing.T) {
+		t.Logf("%d bytes", len(patient))
+		s.holdsStill(t, mostForABody, func() {
+			refused(t, s.send(t, http.MethodPost, at, bytes.NewReader(patient), map[string]string{"Content-Encoding": "gzip"}), http.StatusTooManyRequests, tooLarge...)
+		})
+	})
+	t.Run("patient gzip bomb of unknown length", func(t *testing.T) {
+		s.holdsStill(t, mostForABody, func() {
+			refused(t, s.send(t, http.MethodPost, at, io.MultiReader(bytes.NewReader(patient)), map[string]string{"Content-Encoding": "gzip"}), http.StatusTooManyRequests, tooLarge...)
 		})
 	})
 	t.Run("no JSON", func(t *testing.T) {

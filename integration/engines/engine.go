@@ -1,0 +1,109 @@
+package engines
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// Name is an engine.
+type Name string
+
+// The engines. Polars only reads; Firn is our own SQL.
+const (
+	Spark     Name = "spark"
+	Trino     Name = "trino"
+	PyIceberg Name = "pyiceberg"
+	DuckDB    Name = "duckdb"
+	Polars    Name = "polars"
+	Firn      Name = "firn"
+)
+
+// All lists the engines in an order in which each of those on a JVM starts once
+// when a test goes through it.
+func All() []Name { return []Name{Firn, PyIceberg, Polars, DuckDB, Spark, Trino} }
+
+// Writers are the engines that make tables and change rows.
+func Writers() []Name { return []Name{PyIceberg, DuckDB, Spark, Trino} }
+
+// engine is one running engine. Statements are in its own language. None of its
+// methods is safe for concurrent use, but for Firn's and Trino's.
+type engine interface {
+	version() string
+	// attach makes a lake known as a catalog of this name, with settings of the
+	// engine that add to its own or, when empty, take one away.
+	attach(ctx context.Context, catalog string, l *Lake, settings map[string]string) error
+	exec(ctx context.Context, statement string) error
+	query(ctx context.Context, statement string) (Rows, error)
+	// table is how a statement names a table of a catalog, namespace how it
+	// names a namespace.
+	table(catalog string, namespace []string, name string) string
+	namespace(catalog string, levels []string) string
+	// read answers all rows of a table's head, columns in the schema's order.
+	read(ctx context.Context, catalog string, namespace []string, name string) (Rows, error)
+	stop()
+}
+
+// jvm are the engines of which one runs at a time: 2 GB each.
+var jvm = []Name{Spark, Trino}
+
+// running are the engines of this process. Tests that use them run one after
+// another, so no lock guards them.
+var running = map[Name]engine{}
+
+// startups are the seconds that engines took to start, for the report.
+var startups []string
+
+// start answers the engine, and starts it when it does not run. An engine that
+// cannot start fails the test.
+func start(t testing.TB, name Name, together bool) engine {
+	t.Helper()
+	if e, ok := running[name]; ok {
+		return e
+	}
+	if slices.Contains(jvm, name) && !together {
+		for _, other := range jvm {
+			end(other)
+		}
+	}
+	begin := time.Now()
+	var e engine
+	var err error
+	switch name {
+	case Spark:
+		e, err = startSpark(t)
+	case Trino:
+		e, err = startTrino(t)
+	case PyIceberg, Polars:
+		e, err = startIceberg(t, name)
+	case DuckDB:
+		e, err = startDuckDB(t)
+	case Firn:
+		e = &firnSQL{}
+	default:
+		err = fmt.Errorf("no engine is called %q", name)
+	}
+	if err != nil {
+		t.Fatalf("%s does not start: %v", name, err)
+	}
+	startups = append(startups, fmt.Sprintf("%s %s started in %.1f s", name, e.version(), time.Since(begin).Seconds()))
+	running[name] = e
+	return e
+}
+
+// end stops an engine; its catalogs are gone.
+func end(name Name) {
+	if e, ok := running[name]; ok {
+		delete(running, name)
+		e.stop()
+	}
+}
+
+// Stop ends all engines of this process. Main does it at the end.
+func Stop() {
+	for name := range running {
+		end(name)
+	}
+}

@@ -1,0 +1,62 @@
+package engines
+
+import "slices"
+
+// Feature is a line of the compatibility matrix.
+type Feature string
+
+// The features, in the matrix's order. A journey that proves something new adds
+// its line here.
+const (
+	Create            Feature = "create table"
+	CreateAsSelect    Feature = "create table as select"
+	Append            Feature = "append"
+	Overwrite         Feature = "overwrite"
+	DeleteCopy        Feature = "delete, copy-on-write"
+	DeletePositions   Feature = "delete, position deletes"
+	DeleteVectors     Feature = "delete, deletion vectors"
+	Update            Feature = "update"
+	Merge             Feature = "merge"
+	Upsert            Feature = "upsert"
+	Transactions      Feature = "transaction over several tables"
+	ReadTables        Feature = "read tables of every engine"
+	ReadFirn          Feature = "read bronze, silver, gold and quarantine"
+	ReadDeletes       Feature = "read tables with deletes"
+	Types             Feature = "all types, with nulls and extremes"
+	RowLineage        Feature = "row lineage"
+	Defaults          Feature = "column defaults"
+	Variant           Feature = "variant"
+	NanoTimestamps    Feature = "timestamps of nanoseconds"
+	SchemaEvolution   Feature = "schema evolution"
+	SpecEvolution     Feature = "partition evolution"
+	PartitionedWrites Feature = "partitioned writes"
+	TimeTravel        Feature = "time travel"
+	Branches          Feature = "branches and tags"
+	Views             Feature = "views"
+	MetadataTables    Feature = "metadata tables"
+	Maintenance       Feature = "its own maintenance procedures"
+	Register          Feature = "register table"
+	AddFiles          Feature = "add files"
+	Rename            Feature = "rename table"
+	Drop              Feature = "drop table"
+	Purge             Feature = "purge table"
+	Namespaces        Feature = "namespaces and their properties"
+	NestedNamespaces  Feature = "nested namespaces"
+	OddNames          Feature = "names that need escaping"
+	UpgradeFormat     Feature = "upgrade of the table format"
+	Concurrency       Feature = "writes beside Firn's own"
+	ServedCredentials Feature = "store and keys come from the catalog"
+	Snippet           Feature = "connect snippet, unedited"
+)
+
+// Features lists all of them in the matrix's order.
+func Features() []Feature {
+	return []Feature{
+		Namespaces, NestedNamespaces, OddNames, Create, CreateAsSelect, Append, Overwrite, DeleteCopy, DeletePositions, DeleteVectors,
+		Update, Merge, Upsert, Transactions, ReadTables, ReadFirn, ReadDeletes, Types, RowLineage, Defaults, Variant, NanoTimestamps,
+		SchemaEvolution, SpecEvolution, PartitionedWrites, TimeTravel, Branches, Views, MetadataTables, Maintenance, Register, AddFiles,
+		Rename, Drop, Purge, UpgradeFormat, Concurrency, ServedCredentials, Snippet,
+	}
+}
+
+func known(f Feature) bool { return slices.Contains(Features(), f) }

@@ -1,0 +1,113 @@
+package engines
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// title of an engine in the matrix.
+var title = map[Name]string{Spark: "Spark", Trino: "Trino", PyIceberg: "PyIceberg", DuckDB: "DuckDB", Polars: "polars", Firn: "Firn SQL"}
+
+// writeMatrix makes docs/compatibility.md of the results under
+// docs/compatibility.
+func writeMatrix(docs string) error {
+	embedded, err := readResults(filepath.Join(docs, "compatibility", "embedded.json"))
+	if err != nil {
+		return err
+	}
+	minio, err := readResults(filepath.Join(docs, "compatibility", "minio.json"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(docs, "compatibility.md"), []byte(matrix(embedded, minio)), 0o644)
+}
+
+// matrix is the page: one table, features down, engines across, and the
+// reasons below it.
+func matrix(embedded, minio []Result) string {
+	var columns []Name
+	versions := map[Name]string{}
+	for _, r := range embedded {
+		if !slices.Contains(columns, r.Engine) {
+			columns = append(columns, r.Engine)
+		}
+		versions[r.Engine] = r.Version
+	}
+	slices.SortFunc(columns, func(a, b Name) int { return slices.Index(All(), a) - slices.Index(All(), b) })
+	var b strings.Builder
+	b.WriteString("# Compatibility\n\nWritten by `make test-engines RECORD=1` from what real engines did; do not edit.\n" +
+		"A run whose findings differ from this page fails. A cell names the table formats\n" +
+		"(v1, v2, v3) with which a test proves the feature, or \"yes\" where the format makes\n" +
+		"no difference; a number is a reason below the table; an empty cell says that no\n" +
+		"test asks it.\n\n| |")
+	for _, c := range columns {
+		fmt.Fprintf(&b, " %s |", strings.TrimSuffix(title[c]+" "+versions[c], " head"))
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(columns)) + "\n")
+	var reasons []string
+	for _, feature := range Features() {
+		cells := make([]string, len(columns))
+		for i, c := range columns {
+			cells[i] = cell(embedded, c, feature, &reasons)
+		}
+		if strings.Join(cells, "") == "" {
+			continue
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", feature, strings.Join(cells, " | "))
+	}
+	if len(reasons) > 0 {
+		b.WriteString("\n")
+		for i, reason := range reasons {
+			fmt.Fprintf(&b, "%d. %s\n", i+1, reason)
+		}
+	}
+	if len(minio) > 0 {
+		var same int
+		var other []string
+		for _, m := range minio {
+			i := slices.IndexFunc(embedded, func(e Result) bool { return e.key() == m.key() })
+			switch {
+			case i >= 0 && embedded[i].status() == m.status():
+				same++
+			default:
+				other = append(other, fmt.Sprintf("- %s: %s", m.key(), m.status()))
+			}
+		}
+		fmt.Fprintf(&b, "\nThe table is for the embedded object store. On MinIO %d of %d checks say the same.\n", same, len(minio))
+		if len(other) > 0 {
+			b.WriteString("\n" + strings.Join(other, "\n") + "\n")
+		}
+	}
+	return b.String()
+}
+
+func cell(results []Result, engine Name, feature Feature, reasons *[]string) string {
+	var parts []string
+	for _, r := range results {
+		if r.Engine != engine || r.Feature != feature {
+			continue
+		}
+		name := "yes"
+		if r.Format > 0 {
+			name = fmt.Sprintf("v%d", r.Format)
+		}
+		if !r.Passes {
+			i := slices.Index(*reasons, r.Reason)
+			if i < 0 {
+				*reasons = append(*reasons, r.Reason)
+				i = len(*reasons) - 1
+			}
+			if r.Format == 0 {
+				name = "no"
+			} else {
+				name = "not " + name
+			}
+			name += fmt.Sprintf(" (%d)", i+1)
+		}
+		parts = append(parts, name)
+	}
+	return strings.Join(parts, ", ")
+}

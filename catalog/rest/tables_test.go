@@ -107,7 +107,7 @@ func TestLoadTable(t *testing.T) {
 	bucket := f.Bucket.Config()
 	assert.Equal(t, object{
 		"s3.endpoint": "http://" + strings.TrimPrefix(bucket.Endpoint, "http://"), "s3.access-key-id": bucket.AccessKey, "s3.secret-access-key": bucket.SecretKey,
-		"s3.path-style-access": "true", "s3.region": "us-east-1", "client.region": "us-east-1",
+		"s3.session-token": "", "s3.path-style-access": "true", "s3.region": "us-east-1", "client.region": "us-east-1",
 	}, config)
 
 	credentials := f.Must(t, 200, "GET", tables+"/t/credentials", nil).JSON()["storage-credentials"].([]any)

@@ -40,9 +40,12 @@ func Root(t testing.TB) string {
 	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
 }
 
-// Binary is the path of bin/firn.
+// Binary is the path of bin/firn, or of the binary that FIRN_BINARY names.
 func Binary(t testing.TB) string {
 	t.Helper()
+	if path := os.Getenv("FIRN_BINARY"); path != "" {
+		return must(t, path, "FIRN_BINARY names it")
+	}
 	return must(t, filepath.Join(Root(t), "bin", "firn"), "run `make build` first")
 }
 

@@ -63,6 +63,10 @@ type Config struct {
 	// Promote runs a model, for jobs of kind promote; nil refuses them.
 	Promote func(ctx context.Context, model string, progress func(step string, done, total int64)) (jobs.Outcome, error)
 
+	// Alone: no other process can work on the Store while this one does. Jobs that
+	// an earlier one left running are then taken over at the start of Run.
+	Alone bool
+
 	// BeforeCommit is told when a compaction has its outputs and is about to
 	// commit them; nil for nobody. Tests make trouble there.
 	BeforeCommit func(ctx context.Context)
@@ -118,7 +122,7 @@ func New(cfg Config) (*Service, error) {
 		s.policy = *cfg.Policy
 	}
 	var err error
-	if s.queue, err = jobs.New(jobs.Config{Store: cfg.Store, Warehouse: cfg.Catalog.Warehouse(), Now: cfg.Now, Logger: cfg.Logger}); err != nil {
+	if s.queue, err = jobs.New(jobs.Config{Store: cfg.Store, Warehouse: cfg.Catalog.Warehouse(), Alone: cfg.Alone, Now: cfg.Now, Logger: cfg.Logger}); err != nil {
 		return nil, err
 	}
 	temp := cfg.TempDir
@@ -145,6 +149,11 @@ func (s *Service) Queue() *jobs.Queue { return s.queue }
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.restore(ctx); err != nil {
 		return err
+	}
+	if s.cfg.Alone {
+		if err := s.queue.Reclaim(ctx); err != nil {
+			return err
+		}
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.follow(ctx) })

@@ -62,7 +62,7 @@ func (q *Queue) Retry(ctx context.Context, id string) (Job, error) {
 			return q.load(ctx, q.activeKey(string(kv.Value)))
 		}
 		was := j.version
-		j.State, j.Attempt, j.Error, j.NotBefore = Queued, 0, "", time.Time{}
+		j.State, j.Attempt, j.Interrupted, j.Error, j.NotBefore = Queued, 0, 0, "", time.Time{}
 		j.StartedAt, j.EndedAt, j.Progress, j.Outcome = time.Time{}, time.Time{}, Progress{}, Outcome{}
 		v, err := q.cfg.Store.Apply(ctx, catalog.Batch{
 			If: []catalog.Cond{{Key: q.doneKey(id), Version: was}, {Key: q.uniqueKey(j), Version: 0}, {Key: q.activeKey(id), Version: 0}},

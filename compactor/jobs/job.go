@@ -8,7 +8,13 @@
 // its lease ends, and its handler's context is cancelled no later than that.
 // A handler may therefore run more than once, also at the same time as a
 // forgotten earlier run: its effects must be idempotent or be decided by a
-// compare-and-swap, as commits are.
+// compare-and-swap, as commits are. Where only one process can work on the
+// store ([Config.Alone]), what an earlier one left behind is taken over at once,
+// with [Queue.Reclaim], instead of when its lease ends.
+//
+// Runs that fail and runs whose process ended count apart ([Job.Interrupted]): a
+// healthy job is not given up because its process was killed a few times, and
+// one that may be what kills its process waits longer each time.
 //
 // Two jobs with the same key are never active together: the second submission
 // is answered with the first job. Ended jobs stay as history, bounded in
@@ -102,9 +108,14 @@ type Job struct {
 	CreatedAt time.Time `json:"created_at"`
 	StartedAt time.Time `json:"started_at,omitzero"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`
-	Attempt   int       `json:"attempt"`
-	Progress  Progress  `json:"progress,omitzero"`
-	Outcome   Outcome   `json:"outcome,omitzero"`
+	// Attempt counts the runs, those that were interrupted too.
+	Attempt int `json:"attempt"`
+	// Interrupted counts the runs that ended without an answer, because their
+	// process did.
+	Interrupted int `json:"interrupted,omitempty"`
+
+	Progress Progress `json:"progress,omitzero"`
+	Outcome  Outcome  `json:"outcome,omitzero"`
 	// Error of the last attempt.
 	Error string `json:"error,omitempty"`
 	Lease Lease  `json:"lease,omitzero"`

@@ -29,8 +29,14 @@ type Config struct {
 	// Poll is how often the store is asked for work of other processes.
 	// Default 1 s.
 	Poll time.Duration
-	// Attempts a job gets. Default 5.
+	// Alone: no other process can work on the store while this one does, as the
+	// file lock of the embedded store has it.
+	Alone bool
+	// Attempts a job gets that fails by its own doing. Default 5.
 	Attempts int
+	// Interruptions a job may have: runs whose process ended before they did.
+	// Default 20.
+	Interruptions int
 	// Backoff before the attempt after the nth. Default 1 s, doubled each
 	// time, at most 2 minutes.
 	Backoff func(n int) time.Duration
@@ -61,6 +67,7 @@ func New(cfg Config) (*Queue, error) {
 	cfg.Lease = cmp.Or(cfg.Lease, 20*time.Second)
 	cfg.Poll = cmp.Or(cfg.Poll, time.Second)
 	cfg.Attempts = cmp.Or(cfg.Attempts, 5)
+	cfg.Interruptions = cmp.Or(cfg.Interruptions, 20)
 	cfg.History = cmp.Or(cfg.History, 1000)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	if cfg.Now == nil {
@@ -101,7 +108,7 @@ func encode(j Job) []byte {
 }
 
 // Submit queues a job. When one with the same key is active already, that one
-// is answered and created is false.
+// is answered and created is false; a request ends its wait for another attempt.
 func (q *Queue) Submit(ctx context.Context, s Spec) (job Job, created bool, err error) {
 	if s.Kind == "" {
 		return Job{}, false, errors.New("submit job: no kind given")
@@ -117,11 +124,19 @@ func (q *Queue) Submit(ctx context.Context, s Spec) (job Job, created bool, err 
 		if err == nil {
 			switch have, err := q.load(ctx, q.activeKey(string(unique.Value))); {
 			case err == nil:
-				return have, false, nil
+				if s.Trigger != "request" || have.State != Queued || have.Attempt == 0 || !now.Before(have.NotBefore) {
+					return have, false, nil
+				}
+				have.NotBefore = time.Time{}
+				if err := q.put(ctx, &have); ignoreConflict(err) != nil {
+					return Job{}, false, fmt.Errorf("submit job: %w", err)
+				} else if err == nil {
+					return have, false, nil
+				}
 			case !errors.Is(err, ErrNotFound):
 				return Job{}, false, err
 			}
-			continue // it ended in between
+			continue // it changed in between
 		}
 		v, err := q.cfg.Store.Apply(ctx, catalog.Batch{
 			If: []catalog.Cond{{Key: q.uniqueKey(job), Version: 0}},

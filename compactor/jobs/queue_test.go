@@ -249,11 +249,11 @@ func (c *cutOff) Apply(ctx context.Context, b catalog.Batch) (catalog.Version, e
 func TestAJobThatKillsItsWorkersFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
-		q := queue(t, store, func(c *jobs.Config) { c.Attempts = 3 })
+		q := queue(t, store, func(c *jobs.Config) { c.Interruptions = 3 })
 		j := submit(t, q, spec())
 		for i := range 4 {
 			var dead atomic.Bool
-			victim := queue(t, &cutOff{store, &dead}, func(c *jobs.Config) { c.Attempts = 3 })
+			victim := queue(t, &cutOff{store, &dead}, func(c *jobs.Config) { c.Interruptions = 3 })
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan bool, 1)
 			go func() {
@@ -435,7 +435,13 @@ func TestUnknownOutcomesOfTheStore(t *testing.T) {
 					break
 				}
 			}
-			time.Sleep(time.Minute)
+			// A lease for each fault in a row, seldom more than three.
+			for range 10 {
+				time.Sleep(time.Minute)
+				if active, err := q.Active(t.Context()); err == nil && len(active) == 0 {
+					break
+				}
+			}
 			if _, ok := ran.Load(s.Table); !ok {
 				t.Errorf("an accepted job was lost")
 			}

@@ -118,16 +118,14 @@ func (q *Queue) claim(ctx context.Context, handlers map[Kind]Handler) (*Job, err
 		if handlers[j.Kind] == nil || j.State == Queued && now.Before(j.NotBefore) || j.State == Running && now.Before(j.Lease.Until) {
 			continue
 		}
-		if j.CancelRequested || j.State == Running && j.Attempt >= q.cfg.Attempts {
-			// Its worker is gone: it cannot answer any more.
-			state := Cancelled
-			if !j.CancelRequested {
-				state, j.Error = Failed, fmt.Sprintf("its worker ended without an answer %d times", j.Attempt)
+		if j.State == Running { // its lease is over
+			q.interrupted(&j)
+			if j.State.Ended() || now.Before(j.NotBefore) {
+				if err := q.record(ctx, &j); err != nil {
+					return nil, err
+				}
+				continue
 			}
-			if err := ignoreConflict(q.end(ctx, &j, state)); err != nil {
-				return nil, err
-			}
-			continue
 		}
 		j.State, j.Attempt, j.Progress = Running, j.Attempt+1, Progress{}
 		if j.StartedAt.IsZero() {
@@ -228,10 +226,10 @@ func (q *Queue) conclude(ctx context.Context, j *Job, err, cause error) error {
 	case errors.Is(cause, ErrShutdown) || stop:
 		j.Attempt-- // not its fault
 		j.NotBefore = time.Time{}
-	case never || j.Attempt >= q.cfg.Attempts:
+	case never || j.Attempt-j.Interrupted >= q.cfg.Attempts:
 		return q.end(ctx, j, Failed)
 	default:
-		j.NotBefore = q.cfg.Now().UTC().Add(q.cfg.Backoff(j.Attempt))
+		j.NotBefore = q.cfg.Now().UTC().Add(q.cfg.Backoff(j.Attempt - j.Interrupted))
 	}
 	j.State, j.Lease = Queued, Lease{Token: j.Lease.Token}
 	return q.put(ctx, j)

@@ -177,6 +177,7 @@ func (p *process) compactor(ctx context.Context, cat *catalog.Catalog, policy pl
 		Catalog: cat, Store: p.store, Bucket: p.bucket, Lake: p.lake, Pool: pool, TempDir: p.dir.Path("tmp", "compact"),
 		Workers: p.cfg.Compactor.Workers, Policy: &policy, Grace: p.cfg.Compactor.Grace, OrphanEvery: p.cfg.Compactor.OrphanEvery,
 		Promote: promotion(models), Logger: p.log, Registerer: p.registry,
+		Alone: true, // bbolt's file lock
 	}
 	for _, dir := range []string{p.dir.Path("tmp", "promote"), cfg.TempDir} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {

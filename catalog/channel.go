@@ -20,8 +20,10 @@ type Channel struct {
 	// Token is the client's own, from its last committed advance.
 	Token string `json:"token,omitempty"`
 	// SnapshotID is the snapshot of the last advance, 0 before the first.
-	SnapshotID int64     `json:"snapshot_id,omitempty"`
-	UpdatedAt  time.Time `json:"updated_at"`
+	SnapshotID int64 `json:"snapshot_id,omitempty"`
+	// SequenceNumber is that snapshot's; 0 also in records that older releases wrote.
+	SequenceNumber int64     `json:"sequence_number,omitempty"`
+	UpdatedAt      time.Time `json:"updated_at"`
 }
 
 // channelRecord is the value of a channel key.

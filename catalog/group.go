@@ -280,7 +280,7 @@ func (g *group) batch() Batch {
 	}
 	for key, state := range g.channels {
 		if p := g.plans[state.rec.Table]; p.snapshot != 0 {
-			state.rec.SnapshotID = p.snapshot
+			state.rec.SnapshotID, state.rec.SequenceNumber = p.snapshot, p.sequence
 		}
 		b.If = append(b.If, Cond{Key: key, Version: state.version})
 		b.Then = append(b.Then, Op{Key: key, Value: mustJSON(state.rec)})

@@ -66,11 +66,18 @@ func (e *batchError) Error() string {
 	return fmt.Sprintf("nothing was committed: %s; row %d (from 0):%s %s", rows, f.Row, where, f.Message)
 }
 
-// duplicateError carries the answer that a duplicate gets.
-type duplicateError struct{ answer *firnv1.AppendResponse }
+// duplicateError is rows that their channel has.
+type duplicateError struct{ state catalog.Channel }
 
 func (e *duplicateError) Error() string {
-	return fmt.Sprintf("these rows were committed before; the channel's next offset is %d", e.answer.NextOffset)
+	return fmt.Sprintf("these rows were committed before; the channel's next offset is %d", e.state.NextOffset)
+}
+
+// answer is the acknowledgement that a duplicate gets.
+func (e *duplicateError) answer() *firnv1.AppendResponse {
+	return &firnv1.AppendResponse{
+		SnapshotId: e.state.SnapshotID, SequenceNumber: e.state.SequenceNumber, NextOffset: e.state.NextOffset, Duplicate: true,
+	}
 }
 
 // rpcError translates everything this service fails with. What is not known
@@ -97,7 +104,7 @@ func (s *Service) rpcError(ctx context.Context, op string, err error) error {
 		return withDetail(connect.NewError(connect.CodeInvalidArgument, e), detail)
 	}
 	if e, ok := errors.AsType[*duplicateError](err); ok {
-		return withDetail(connect.NewError(connect.CodeAlreadyExists, e), e.answer)
+		return withDetail(connect.NewError(connect.CodeAlreadyExists, e), e.answer())
 	}
 	if e, ok := errors.AsType[*catalog.ChannelError](err); ok {
 		return channelError(e)
@@ -149,9 +156,8 @@ func channelError(e *catalog.ChannelError) error {
 	state := &firnv1.ChannelState{Epoch: e.State.Epoch, NextOffset: e.State.NextOffset}
 	switch e.Kind {
 	case catalog.ChannelDuplicate:
-		return withDetail(connect.NewError(connect.CodeAlreadyExists, e), &firnv1.AppendResponse{
-			SnapshotId: e.State.SnapshotID, NextOffset: e.State.NextOffset, Duplicate: true,
-		})
+		again := &duplicateError{e.State}
+		return withDetail(connect.NewError(connect.CodeAlreadyExists, again), again.answer())
 	case catalog.ChannelFenced:
 		return withDetail(connect.NewError(connect.CodeFailedPrecondition,
 			fmt.Errorf("channel %s was opened by another client (epoch %d); open it again to take it over", e.State.Name, e.State.Epoch)), state)

@@ -303,19 +303,32 @@ func appendOf(files []iceberg.DataFile, summary map[string]string) *catalog.Snap
 const commitAttempts = 4
 
 // commit commits, asking again with the same id while the outcome is unknown:
-// an id is applied at most once.
+// an id is applied at most once. An unknown outcome is settled by success, or
+// by a channel that refuses (the first attempt had the same condition on it),
+// and by nothing else: that a later attempt did not happen, or could not ask,
+// says nothing about the first.
 func (s *Service) commit(ctx context.Context, tx catalog.Transaction) (catalog.Committed, error) {
+	var unknown error
 	wait := 20 * time.Millisecond
 	for attempt := 1; ; attempt++ {
 		committed, err := s.cfg.Catalog.Commit(ctx, tx)
-		if err == nil || !errors.Is(err, catalog.ErrUnknownOutcome) || attempt == commitAttempts {
+		_, refused := errors.AsType[*catalog.ChannelError](err)
+		switch {
+		case err == nil || refused:
 			return committed, err
+		case errors.Is(err, catalog.ErrUnknownOutcome):
+			unknown = err
+		case unknown == nil:
+			return committed, err
+		}
+		if attempt == commitAttempts {
+			return committed, unknown
 		}
 		s.metrics.unknown()
 		s.cfg.Logger.WarnContext(ctx, "commit outcome unknown, asking again", "commit_id", tx.ID, "attempt", attempt, "error", err)
 		select {
 		case <-ctx.Done():
-			return committed, err
+			return committed, unknown
 		case <-time.After(wait):
 			wait *= 4
 		}
@@ -373,5 +386,5 @@ func (s *Service) answerMarkers(g *group) {
 // duplicate is the answer to rows that a channel has.
 func (s *Service) duplicate(state catalog.Channel) error {
 	s.duplicates.add(state.Table, state.Name)
-	return &duplicateError{&firnv1.AppendResponse{SnapshotId: state.SnapshotID, NextOffset: state.NextOffset, Duplicate: true}}
+	return &duplicateError{state}
 }

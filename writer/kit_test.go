@@ -33,7 +33,7 @@ import (
 // kit is a writer over a real catalog and a real bucket, behind real HTTP.
 type kit struct {
 	t       testing.TB
-	store   *memstore.Store
+	store   *faultyStore
 	catalog *catalog.Catalog
 	bucket  *objstore.Bucket
 	service *writer.Service
@@ -45,9 +45,28 @@ type kit struct {
 
 var eventsRef = &firnv1.TableRef{Namespace: []string{"bronze"}, Name: "events"}
 
+// kitConfig is what a kit stands on; the zero value is a store in memory and a
+// fresh bucket.
+type kitConfig struct {
+	store  catalog.Store
+	bucket *objstore.Bucket
+	writer func(*writer.Config)
+}
+
 func newKit(t testing.TB, change func(*writer.Config)) *kit {
 	t.Helper()
-	k := &kit{t: t, store: memstore.New(), bucket: objstoretest.New(t)}
+	return newKitOn(t, kitConfig{writer: change})
+}
+
+func newKitOn(t testing.TB, on kitConfig) *kit {
+	t.Helper()
+	if on.store == nil {
+		on.store = memstore.New()
+	}
+	if on.bucket == nil {
+		on.bucket = objstoretest.New(t)
+	}
+	k := &kit{t: t, store: &faultyStore{Store: on.store}, bucket: on.bucket}
 	c, err := catalog.New(catalog.Config{Store: k.store, Bucket: k.bucket, MaxSnapshots: 50})
 	if err != nil {
 		t.Fatal(err)
@@ -59,8 +78,8 @@ func newKit(t testing.TB, change func(*writer.Config)) *kit {
 	}
 	k.createTable("events", 2)
 	cfg := writer.Config{Catalog: c, Bucket: k.bucket}
-	if change != nil {
-		change(&cfg)
+	if on.writer != nil {
+		on.writer(&cfg)
 	}
 	if k.service, err = writer.New(cfg); err != nil {
 		t.Fatal(err)

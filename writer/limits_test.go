@@ -124,8 +124,9 @@ func TestContributorQuota(t *testing.T) {
 
 // TestDrain: what was accepted before the end is committed and answered; what
 // comes after is refused.
-func TestDrain(t *testing.T) {
-	k := newKit(t, nil)
+func TestDrain(t *testing.T) { overStores(t, drain) }
+
+func drain(t *testing.T, k *kit) {
 	entered, release := k.stall()
 	var wg sync.WaitGroup
 	for i := range 5 {

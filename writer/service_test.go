@@ -3,7 +3,6 @@ package writer_test
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,13 +16,15 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/firnlake/firn/catalog"
-	"github.com/firnlake/firn/catalog/memstore"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/firnlake/firn/writer"
 )
 
 func TestAppendIsCommittedWhenAcknowledged(t *testing.T) {
-	k := newKit(t, nil)
+	overStores(t, appendIsCommittedWhenAcknowledged)
+}
+
+func appendIsCommittedWhenAcknowledged(t *testing.T, k *kit) {
 	ack := k.mustAppend(arrowRows(rows(t, "a", 0, 10)))
 	if ack.Rows != 10 || ack.SnapshotId == 0 {
 		t.Fatalf("ack %v", ack)
@@ -46,8 +47,9 @@ func TestFormatV3(t *testing.T) {
 	}
 }
 
-func TestChannel(t *testing.T) {
-	k := newKit(t, nil)
+func TestChannel(t *testing.T) { overStores(t, channel) }
+
+func channel(t *testing.T, k *kit) {
 	ch := k.open("c1")
 	if ch.NextOffset != 0 {
 		t.Fatalf("fresh channel at %d", ch.NextOffset)
@@ -67,7 +69,7 @@ func TestChannel(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := detail[*firnv1.AppendResponse](t, err)
-		if !d.Duplicate || d.NextOffset != 10 || d.SnapshotId != first.SnapshotId {
+		if !d.Duplicate || d.NextOffset != 10 || d.SnapshotId != first.SnapshotId || d.SequenceNumber != first.SequenceNumber || first.SequenceNumber == 0 {
 			t.Errorf("detail %v, first ack %v", d, first)
 		}
 	})
@@ -114,8 +116,9 @@ func TestChannel(t *testing.T) {
 	}
 }
 
-func TestIdempotencyKey(t *testing.T) {
-	k := newKit(t, nil)
+func TestIdempotencyKey(t *testing.T) { overStores(t, idempotencyKey) }
+
+func idempotencyKey(t *testing.T, k *kit) {
 	m := func(who string) *firnv1.AppendRequest {
 		m := arrowRows(rows(t, who, 0, 5))
 		m.IdempotencyKey = "k1"
@@ -134,12 +137,13 @@ func TestIdempotencyKey(t *testing.T) {
 
 // TestThousandChannels sends from 1,000 channels at once, each batch twice,
 // and finds every row once and few files.
-func TestThousandChannels(t *testing.T) {
+func TestThousandChannels(t *testing.T) { overStores(t, thousandChannels) }
+
+func thousandChannels(t *testing.T, k *kit) {
 	channels, batches := 1000, 3
 	if testing.Short() {
 		channels = 200
 	}
-	k := newKit(t, nil)
 	var wg sync.WaitGroup
 	for c := range channels {
 		wg.Go(func() {
@@ -180,85 +184,12 @@ func TestThousandChannels(t *testing.T) {
 	t.Logf("%d appends became %s files", channels*batches, files)
 }
 
-// TestFailureRows: a commit that did not happen, and one that happened and
-// looked failed. Either way the client sends again and every row is there once.
-func TestFailureRows(t *testing.T) {
-	broken := errors.New("planted")
-	for name, fault := range map[string]memstore.Fault{
-		"did not happen":             {Before: broken},
-		"happened but looked failed": {After: broken},
-	} {
-		t.Run(name, func(t *testing.T) {
-			k := newKit(t, nil)
-			ch := k.open("c")
-			failures := 0
-			k.store.InjectApply(func(b catalog.Batch) memstore.Fault {
-				if touchesTable(b) && failures < 3 {
-					failures++
-					return fault
-				}
-				return memstore.Fault{}
-			})
-			m := func() *firnv1.AppendRequest {
-				m := arrowRows(rows(t, "c", 0, 10))
-				m.Channel, m.Epoch = "c", ch.Epoch
-				return m
-			}
-			var err error
-			for range 10 {
-				if _, err = k.append(m()); err == nil || code(err) == connect.CodeAlreadyExists {
-					err = nil
-					break
-				}
-				if c := code(err); c != connect.CodeUnavailable {
-					t.Fatalf("code %v: %v", c, err)
-				}
-			}
-			if err != nil || failures == 0 {
-				t.Fatalf("after %d failures: %v", failures, err)
-			}
-			exactly(t, k.numbers(), "c", 10)
-			if again := k.open("c"); again.NextOffset != 10 {
-				t.Errorf("channel at %d", again.NextOffset)
-			}
-		})
-	}
-}
-
-func touchesTable(b catalog.Batch) bool {
-	for _, op := range b.Then {
-		if strings.HasPrefix(op.Key, "table/") {
-			return true
-		}
-	}
-	return false
-}
-
-func TestBucketFailure(t *testing.T) {
-	k := newKit(t, nil)
-	ch := k.open("c")
-	m := arrowRows(rows(t, "c", 0, 10))
-	m.Channel, m.Epoch = "c", ch.Epoch
-	k.store.InjectRead(func(key string) error {
-		if strings.HasPrefix(key, "table/") {
-			return errors.New("planted: secret-path")
-		}
-		return nil
-	})
-	_, err := k.append(m)
-	if code(err) != connect.CodeUnavailable || strings.Contains(err.Error(), "secret") {
-		t.Errorf("got %v", err)
-	}
-	k.store.InjectRead(nil)
-	k.mustAppend(m)
-	exactly(t, k.numbers(), "c", 10)
-}
-
 // TestOneBadChannelDoesNotFailOthers has three requests in one micro-batch: a
 // good channel's, the same again, and one of a channel that is fenced between
 // the check and the commit.
-func TestOneBadChannelDoesNotFailOthers(t *testing.T) {
-	k := newKit(t, nil)
+func TestOneBadChannelDoesNotFailOthers(t *testing.T) { overStores(t, oneBadChannelDoesNotFailOthers) }
+
+func oneBadChannelDoesNotFailOthers(t *testing.T, k *kit) {
 	good, bad := k.open("good"), k.open("bad")
 	hold, entered := make(chan struct{}), make(chan struct{})
 	c := &hooked{Catalog: k.catalog, before: func(call int, tx catalog.Transaction) {
@@ -330,8 +261,9 @@ func (h *hooked) Commit(ctx context.Context, tx catalog.Transaction) (catalog.Co
 	return h.Catalog.Commit(ctx, tx)
 }
 
-func TestRowErrors(t *testing.T) {
-	k := newKit(t, nil)
+func TestRowErrors(t *testing.T) { overStores(t, rowErrors) }
+
+func rowErrors(t *testing.T, k *kit) {
 	t.Run("json", func(t *testing.T) {
 		_, err := k.append(jsonRows(`{"who":"a","n":1}
 {"who":"a","n":"x"}
@@ -374,8 +306,9 @@ not json
 	}
 }
 
-func TestQuarantine(t *testing.T) {
-	k := newKit(t, nil)
+func TestQuarantine(t *testing.T) { overStores(t, quarantine) }
+
+func quarantine(t *testing.T, k *kit) {
 	ch := k.open("c")
 	m := jsonRows("{\"who\":\"a\",\"n\":0,\"amount\":1.25,\"at\":\"2026-01-31T12:00:00+01:00\"}\n{\"who\":\"a\",\"n\":1.5}\n{\"who\":null,\"n\":1}\n")
 	m.Channel, m.Epoch, m.BadRows = "c", ch.Epoch, firnv1.BadRows_BAD_ROWS_QUARANTINE
@@ -461,8 +394,9 @@ func TestPlainHTTP(t *testing.T) {
 	exactly(t, k.numbers(), "curl", 1)
 }
 
-func TestFlush(t *testing.T) {
-	k := newKit(t, nil)
+func TestFlush(t *testing.T) { overStores(t, flush) }
+
+func flush(t *testing.T, k *kit) {
 	out, err := k.client.Flush(t.Context(), connect.NewRequest(&firnv1.FlushRequest{Table: eventsRef}))
 	if err != nil || out.Msg.SnapshotId != 0 {
 		t.Fatalf("flush of an empty table: %v %v", out, err)

@@ -64,7 +64,11 @@ test-web: web/node_modules/.stamp ## Unit tests and type check of the page
 
 .PHONY: test-integration
 test-integration: build tools-test ## Black box against bin/firn: demo, kills, PyIceberg, browser, MinIO
-	$(GOTEST) -count=1 -timeout 60m -p 1 ./integration/...
+	$(GOTEST) -count=1 -timeout 60m -p 1 $$($(GO) list -tags $(TAGS) ./integration/... | grep -v /integration/engines)
+
+.PHONY: test-engines
+test-engines: build tools-engines ## Spark, Trino, PyIceberg, DuckDB, polars against bin/firn (S3=minio; RUN=TestName; RECORD=1 renews docs/compatibility.md)
+	$(if $(S3),S3=$(S3)) $(GOTEST) -v -count=1 -timeout 60m -p 1 $(if $(RUN),-run '$(RUN)') ./integration/engines/... $(if $(RECORD),-args -record)
 
 .PHONY: lint
 lint: tools-lint web/node_modules/.stamp ## All linters; generated code must not drift
@@ -115,6 +119,10 @@ bin/minio:
 .PHONY: tools-test
 tools-test: ## Install what the tests need: Chromium, Python wheels, MinIO
 	@.ci/install chromium python minio
+
+.PHONY: tools-engines
+tools-engines: ## Install the engines on a JVM, with their Java: Spark, Trino
+	@.ci/install engines $(if $(filter minio,$(S3)),minio)
 
 # Not `npm ci`: it refuses the lock file where a registry does not serve the
 # builds for other platforms. Versions are those of the lock file here too.

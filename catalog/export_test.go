@@ -47,6 +47,8 @@ func (c *Catalog) ForgetCache() { c.cache.c.Clear() }
 var TickOnce = (*Catalog).tickOnce
 
 var (
+	AvroName       = avroName
+	AvroSpec       = avroSpec
 	Escape         = escape
 	EncodeMetadata = encodeMetadata
 	Expired        = expired

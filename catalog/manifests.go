@@ -117,6 +117,40 @@ func kindOfFile(f iceberg.DataFile) manifestKind {
 	return k
 }
 
+// avroSpec has the names of partition fields in the form that Avro allows, as other engines
+// write them ("x y" is "x_x20y"): iceberg-go takes them as they are, and a table that is
+// partitioned by such a column could not be written. Readers go by the field ids.
+func avroSpec(spec iceberg.PartitionSpec) iceberg.PartitionSpec {
+	fields := make([]iceberg.PartitionField, 0, spec.NumFields())
+	same := true
+	for _, f := range spec.Fields() {
+		name := avroName(f.Name)
+		same = same && name == f.Name
+		f.Name = name
+		fields = append(fields, f)
+	}
+	if same {
+		return spec
+	}
+	return iceberg.NewPartitionSpecID(spec.ID(), fields...)
+}
+
+func avroName(s string) string {
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', r == '_', i > 0 && '0' <= r && r <= '9':
+			b.WriteRune(r)
+		case '0' <= r && r <= '9':
+			b.WriteByte('_')
+			b.WriteRune(r)
+		default:
+			fmt.Fprintf(&b, "_x%X", r)
+		}
+	}
+	return b.String()
+}
+
 // writeManifest encodes a manifest; fill adds the entries.
 func (p *plan) writeManifest(kind manifestKind, snapshotID int64, fill func(*iceberg.ManifestWriter) error) (iceberg.ManifestFile, error) {
 	spec := p.cur.PartitionSpecByID(int(kind.spec))
@@ -124,7 +158,7 @@ func (p *plan) writeManifest(kind manifestKind, snapshotID int64, fill func(*ice
 		return nil, fmt.Errorf("%w: table %s has no partition spec %d", ErrInvalid, p.ident(), kind.spec)
 	}
 	var buf bytes.Buffer
-	w, err := iceberg.NewManifestWriter(p.cur.Version(), &buf, *spec, schemaFor(p.cur, spec), snapshotID, iceberg.WithManifestWriterContent(kind.content))
+	w, err := iceberg.NewManifestWriter(p.cur.Version(), &buf, avroSpec(*spec), schemaFor(p.cur, spec), snapshotID, iceberg.WithManifestWriterContent(kind.content))
 	if err != nil {
 		return nil, fmt.Errorf("write manifest: %w", err)
 	}

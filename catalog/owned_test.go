@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -52,9 +53,7 @@ func (k *kit) rewritten(location string, change map[string]any) string {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	require.NoError(k.t, dec.Decode(&doc))
-	for field, v := range change {
-		doc[field] = v
-	}
+	maps.Copy(doc, change)
 	data, err = json.Marshal(doc)
 	require.NoError(k.t, err)
 	key = "default/foreign/" + uuid.NewString() + ".metadata.json"

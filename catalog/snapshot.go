@@ -208,19 +208,7 @@ func (p *plan) addFiles(s *SnapshotChange, snapshotID int64, d *deltas) ([]icebe
 	}
 	var out []iceberg.ManifestFile
 	for _, kind := range order {
-		m, err := p.writeManifest(kind, snapshotID, func(w *iceberg.ManifestWriter) error {
-			for _, e := range byKind[kind] {
-				seq := e.DataSequence
-				if p.cur.Version() == 1 {
-					seq = nil
-				}
-				entry := iceberg.NewManifestEntry(iceberg.EntryStatusADDED, &snapshotID, seq, nil, e.File)
-				if err := w.Add(entry); err != nil {
-					return fmt.Errorf("file %q: %w", clip(e.File.FilePath()), err)
-				}
-			}
-			return nil
-		})
+		m, err := p.addedManifest(kind, snapshotID, byKind[kind])
 		if err != nil {
 			return nil, err
 		}

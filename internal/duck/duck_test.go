@@ -25,9 +25,6 @@ func newPool(t *testing.T, cfg duck.PoolConfig) *duck.Pool {
 	t.Helper()
 	cfg.TempDir = t.TempDir()
 	p, err := duck.NewPool(cfg)
-	if errors.Is(err, duck.ErrNotBuiltIn) {
-		t.Skip("built without duckdb_arrow")
-	}
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	return p
@@ -193,7 +190,10 @@ func TestBigResultIsStreamed(t *testing.T) {
 	st := res.Stats()
 	require.Equal(t, rows, st.Rows)
 	require.Positive(t, st.CPU)
-	require.Less(t, st.PeakRSS, int64(1<<30)) // with the race detector; without it 150 MB
+	// Batches of wide rows are cut by size: in 62 of 32 MB they took the worker
+	// to 208 of the 224 MiB that it may hold.
+	require.Greater(t, st.Batches, int64(300))
+	require.Less(t, st.PeakRSS, int64(1<<30)) // with the race detector; without it 110 MB
 }
 
 func TestMemoryBomb(t *testing.T) {

@@ -277,15 +277,21 @@ func errorData(ed bindings.ErrorData) error {
 	return sqlError(bindings.ErrorDataMessage(ed))
 }
 
-// batcher gathers DuckDB's chunks of 2,048 rows into batches worth sending.
+// batcher gathers DuckDB's chunks of 2,048 rows into batches worth sending. What
+// it holds is there twice while it is gathered, on top of the job's memory, so
+// wide rows are sent after fewer of them.
 type batcher struct {
 	w       *ipc.Writer
 	held    []arrow.RecordBatch
 	rows    int64
+	bytes   int64
 	batches int64
 }
 
-const batchRows = 16 * 2048
+const (
+	batchRows  = 16 * 2048
+	batchBytes = 4 << 20
+)
 
 func newBatcher(w *ipc.Writer) *batcher { return &batcher{w: w} }
 
@@ -293,10 +299,26 @@ func (b *batcher) take(rec arrow.RecordBatch) error {
 	rec.Retain()
 	b.held = append(b.held, rec)
 	b.rows += rec.NumRows()
-	if b.rows < batchRows && b.batches > 0 || b.rows < 2048 {
+	for _, col := range rec.Columns() {
+		b.bytes += sizeOf(col.Data())
+	}
+	if b.bytes < batchBytes && (b.rows < batchRows && b.batches > 0 || b.rows < 2048) {
 		return nil
 	}
 	return b.flush()
+}
+
+// sizeOf is how many bytes an array's buffers have.
+func sizeOf(data arrow.ArrayData) (bytes int64) {
+	for _, buf := range data.Buffers() {
+		if buf != nil {
+			bytes += int64(buf.Len())
+		}
+	}
+	for _, child := range data.Children() {
+		bytes += sizeOf(child)
+	}
+	return bytes
 }
 
 func (b *batcher) flush() error {
@@ -307,7 +329,7 @@ func (b *batcher) flush() error {
 		for _, rec := range b.held {
 			rec.Release()
 		}
-		b.held, b.rows = b.held[:0], 0
+		b.held, b.rows, b.bytes = b.held[:0], 0, 0
 	}()
 	b.batches++
 	if len(b.held) == 1 {

@@ -91,9 +91,6 @@ func TestRetailPromotion(t *testing.T) {
 // A late copy of rows that were promoted long ago: nothing new is published, and
 // the cost is that of the copy.
 func TestRetailRepetition(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
 	h := newHouse(t)
 	h.apply(retail(t))
 	r := rand.New(rand.NewPCG(1, 2))

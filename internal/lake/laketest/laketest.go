@@ -4,7 +4,6 @@ package laketest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -42,9 +41,6 @@ type Table struct {
 func New(t testing.TB, schema *iceberg.Schema, spec *iceberg.PartitionSpec, props iceberg.Properties) *Table {
 	t.Helper()
 	pool, err := duck.NewPool(duck.PoolConfig{Workers: 1, TempDir: t.TempDir()})
-	if errors.Is(err, duck.ErrNotBuiltIn) {
-		t.Skip("built without duckdb_arrow")
-	}
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	f := &Table{t: t, Bucket: objstoretest.New(t), Pool: pool}

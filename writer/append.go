@@ -3,28 +3,20 @@ package writer
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"regexp"
 	"time"
 
 	"connectrpc.com/connect"
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/google/uuid"
 
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/internal/parquet"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
-	"github.com/firnlake/firn/writer/intake"
 )
 
 const (
 	maxToken = 1 << 10
 	maxKey   = 256
-	// ingestedAt is the column that the server fills with the time of arrival
-	// when the table has it and the rows do not.
-	ingestedAt = "_ingested_at"
 )
 
 var channelName = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
@@ -108,18 +100,14 @@ func (s *Service) precheck(ctx context.Context, r *request) error {
 	if r.channel == "" {
 		return nil
 	}
-	state, err := s.cfg.Catalog.Channel(ctx, r.table.ID, r.channel)
-	switch {
-	case errors.Is(err, catalog.ErrNotFound):
-		return errNotOpen(r.channel)
-	case err != nil:
+	state, err := s.channel(ctx, r.table.ID, r.channel)
+	if err != nil {
 		return err
-	case state.Epoch != r.epoch:
-		return &catalog.ChannelError{Kind: catalog.ChannelFenced, State: state}
-	case r.offset < state.NextOffset:
-		return s.duplicate(state)
 	}
-	return nil
+	if r.epoch == state.Epoch && r.offset >= state.NextOffset {
+		return nil // what is missing before the rows may be under way
+	}
+	return s.standing(r, state)
 }
 
 func idempotencyOf(id uuid.UUID, m *firnv1.AppendRequest) *catalog.IdempotencyKey {
@@ -182,123 +170,6 @@ func (s *Service) admit(ctx context.Context, r *request, m *firnv1.AppendRequest
 
 func wireBytes(m *firnv1.AppendRequest) int {
 	return len(m.GetArrowIpc()) + len(m.GetNdjson())
-}
-
-func (s *Service) decode(r *request, m *firnv1.AppendRequest, received time.Time) error {
-	schema := r.table.Metadata.CurrentSchema()
-	r.schemaID = schema.ID
-	limits := intake.Limits{Memory: s.cfg.BatchMemory}
-	if rows, ok := m.Rows.(*firnv1.AppendRequest_Ndjson); ok {
-		return r.decodeJSON(rows.Ndjson, m.BadRows, received, limits)
-	}
-	rows, err := intake.DecodeArrow(m.GetArrowIpc(), limits)
-	if err != nil {
-		return err
-	}
-	defer rows.Release()
-	if rows.Count == 0 {
-		return invalid("the request has no rows")
-	}
-	conform, err := s.conformers.get(r.table, rows.Schema, s.cfg.BatchMemory)
-	if err != nil {
-		return err
-	}
-	faulty := &batchError{}
-	for _, b := range rows.Batches {
-		out, err := conform.Conform(b)
-		if bad, ok := errors.AsType[*parquet.RowError](err); ok {
-			faulty.add(bad, r.good)
-			r.good += b.NumRows()
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		filled, err := fillIngestedAt(out, rows.Schema, received)
-		if err != nil {
-			return err
-		}
-		r.batches = append(r.batches, filled)
-		r.good += b.NumRows()
-	}
-	if faulty.total > 0 {
-		return faulty
-	}
-	return nil
-}
-
-func (e *batchError) add(bad *parquet.RowError, before int64) {
-	e.total += uint64(len(bad.Rows))
-	for _, f := range bad.Faults {
-		if len(e.faults) < parquet.MaxFaults {
-			f.Row += before
-			e.faults = append(e.faults, f)
-		}
-	}
-}
-
-func (r *request) decodeJSON(text string, mode firnv1.BadRows, received time.Time, limits intake.Limits) error {
-	schema, err := parquet.ArrowSchema(r.table.Metadata.CurrentSchema())
-	if err != nil {
-		return err
-	}
-	fill := map[string]func(array.Builder){}
-	if at := schema.FieldIndices(ingestedAt); len(at) == 1 && isInstant(schema.Field(at[0]).Type) {
-		unit := schema.Field(at[0]).Type.(*arrow.TimestampType).Unit
-		fill[ingestedAt] = func(b array.Builder) { b.(*array.TimestampBuilder).Append(instant(received, unit)) }
-	}
-	rows, err := intake.DecodeNDJSON(text, schema, fill, limits)
-	if err != nil {
-		return err
-	}
-	if rows.Bad > 0 && mode != firnv1.BadRows_BAD_ROWS_QUARANTINE {
-		rows.Release()
-		return &batchError{faults: rows.Faults, total: uint64(rows.Bad)}
-	}
-	if rows.Good+rows.Bad == 0 {
-		return invalid("the request has no rows")
-	}
-	if rows.Batch != nil {
-		r.batches = []arrow.RecordBatch{rows.Batch}
-	}
-	r.good, r.bad = rows.Good, rows.BadLines
-	return nil
-}
-
-func isInstant(t arrow.DataType) bool {
-	ts, ok := t.(*arrow.TimestampType)
-	return ok && ts.TimeZone != ""
-}
-
-func instant(t time.Time, unit arrow.TimeUnit) arrow.Timestamp {
-	if unit == arrow.Nanosecond {
-		return arrow.Timestamp(t.UnixNano())
-	}
-	return arrow.Timestamp(t.UnixMicro())
-}
-
-// fillIngestedAt sets the time of arrival where the sender did not. It takes b
-// over.
-func fillIngestedAt(b arrow.RecordBatch, sent *arrow.Schema, received time.Time) (arrow.RecordBatch, error) {
-	at := b.Schema().FieldIndices(ingestedAt)
-	if len(at) != 1 || len(sent.FieldIndices(ingestedAt)) > 0 || !isInstant(b.Schema().Field(at[0]).Type) {
-		return b, nil
-	}
-	defer b.Release()
-	typ := b.Schema().Field(at[0]).Type.(*arrow.TimestampType)
-	column := constantInstant(typ, instant(received, typ.Unit), int(b.NumRows()))
-	defer column.Release()
-	return b.SetColumn(at[0], column)
-}
-
-func constantInstant(typ *arrow.TimestampType, v arrow.Timestamp, n int) arrow.Array {
-	b := array.NewTimestampBuilder(memory.DefaultAllocator, typ)
-	defer b.Release()
-	b.Reserve(n)
-	for range n {
-		b.UnsafeAppend(v)
-	}
-	return b.NewArray()
 }
 
 // submit hands the request to its table's micro-batches, or commits it by

@@ -6,12 +6,10 @@ import (
 	"sync"
 
 	"connectrpc.com/connect"
-	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/firnlake/firn/catalog"
-	"github.com/firnlake/firn/internal/parquet"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 )
 
@@ -88,6 +86,31 @@ func (s *Service) listChannels(ctx context.Context, m *firnv1.ListChannelsReques
 	return out, nil
 }
 
+// channel reads a channel that must be open.
+func (s *Service) channel(ctx context.Context, table uuid.UUID, name string) (catalog.Channel, error) {
+	state, err := s.cfg.Catalog.Channel(ctx, table, name)
+	if errors.Is(err, catalog.ErrNotFound) {
+		err = &notOpenError{name}
+	}
+	return state, err
+}
+
+// standing is what a channel's state says about rows sent through it: they
+// are a fenced client's, or there, or rows are missing before them; nil when
+// they are those that the channel expects.
+func (s *Service) standing(r *request, state catalog.Channel) error {
+	switch {
+	case r.epoch != state.Epoch:
+		return &catalog.ChannelError{Kind: catalog.ChannelFenced, State: state}
+	case r.offset < state.NextOffset:
+		s.duplicates.add(state.Table, state.Name)
+		return &catalog.ChannelError{Kind: catalog.ChannelDuplicate, State: state}
+	case r.offset > state.NextOffset:
+		return &catalog.ChannelError{Kind: catalog.ChannelGap, State: state}
+	}
+	return nil
+}
+
 // duplicateCounter counts refused repeats by channel, since the start.
 type duplicateCounter struct {
 	mu    sync.Mutex
@@ -110,60 +133,4 @@ func (d *duplicateCounter) of(table uuid.UUID, channel string) uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.count[table][channel]
-}
-
-// conformerCache keeps how recent schemas fit recent tables: binding two
-// schemas costs more than a small batch.
-type conformerCache struct {
-	mu    sync.Mutex
-	cache map[conformerKey][]*parquet.Conformer
-}
-
-type conformerKey struct {
-	table  uuid.UUID
-	schema int
-}
-
-const (
-	conformersPerTable = 8
-	conformedTables    = 256
-)
-
-func (c *conformerCache) get(t *catalog.Table, sent *arrow.Schema, limit int64) (*parquet.Conformer, error) {
-	key := conformerKey{t.ID, t.Metadata.CurrentSchema().ID}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, known := range c.cache[key] {
-		if known.Source().Equal(sent) {
-			return known, nil
-		}
-	}
-	fresh, err := parquet.NewConformer(sent, t.Metadata.CurrentSchema(), parquet.ConformOptions{
-		CheckText: true, MaxBytes: limit,
-		Fill: map[string]func(int) arrow.Array{ingestedAt: unfilled(t)},
-	})
-	if err != nil {
-		return nil, err
-	}
-	if c.cache == nil || len(c.cache) > conformedTables {
-		c.cache = map[conformerKey][]*parquet.Conformer{}
-	}
-	kept := append([]*parquet.Conformer{fresh}, c.cache[key]...)
-	c.cache[key] = kept[:min(len(kept), conformersPerTable)]
-	return fresh, nil
-}
-
-// unfilled stands in for a missing `_ingested_at` until fillIngestedAt sets it;
-// nil when the table's column is not an instant, so that it counts as missing.
-func unfilled(t *catalog.Table) func(int) arrow.Array {
-	schema, err := parquet.ArrowSchema(t.Metadata.CurrentSchema())
-	if err != nil {
-		return nil
-	}
-	at := schema.FieldIndices(ingestedAt)
-	if len(at) != 1 || !isInstant(schema.Field(at[0]).Type) {
-		return nil
-	}
-	typ := schema.Field(at[0]).Type.(*arrow.TimestampType)
-	return func(n int) arrow.Array { return constantInstant(typ, 0, n) }
 }

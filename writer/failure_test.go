@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -148,17 +150,13 @@ func TestUnknownStaysUnknown(t *testing.T) {
 			t.Parallel()
 			k := newKit(t, nil)
 			attempts := 0
-			c := &answering{Catalog: k.catalog, commit: func() error {
-				if attempts++; attempts == 1 {
+			s := k.answering(writer.Config{}, func(call int) error {
+				if attempts = call; call == 1 {
 					return catalog.ErrUnknownOutcome
 				}
 				return later
-			}}
-			s, err := writer.New(writer.Config{Catalog: c, Bucket: k.bucket})
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = s.Append(t.Context(), connect.NewRequest(arrowRows(rows(t, "a", 0, 1))))
+			})
+			_, err := s.Append(t.Context(), connect.NewRequest(arrowRows(rows(t, "a", 0, 1))))
 			if code(err) != connect.CodeUnavailable || !strings.Contains(err.Error(), "may or may not have happened") || attempts < 2 {
 				t.Errorf("after %d attempts: %v", attempts, err)
 			}
@@ -166,14 +164,93 @@ func TestUnknownStaysUnknown(t *testing.T) {
 	}
 }
 
-// answering answers commits instead of the catalog.
+// answering is a service whose commits are answered by f, from call 1 on,
+// instead of the catalog.
+func (k *kit) answering(cfg writer.Config, f func(call int) error) *writer.Service {
+	k.t.Helper()
+	cfg.Catalog, cfg.Bucket = &answering{Catalog: k.catalog, commit: f}, k.bucket
+	s, err := writer.New(cfg)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return s
+}
+
 type answering struct {
 	*catalog.Catalog
-	commit func() error
+	calls  int // one at a time
+	commit func(call int) error
 }
 
 func (a *answering) Commit(context.Context, catalog.Transaction) (catalog.Committed, error) {
-	return catalog.Committed{}, a.commit()
+	a.calls++
+	return catalog.Committed{}, a.commit(a.calls)
+}
+
+// TestOneFailureForAll has three requests in a micro-batch whose commit fails;
+// one of them repeats another. Each may be sent again, also the repeat, which
+// its channel still expects, and the log says once what happened.
+func TestOneFailureForAll(t *testing.T) {
+	k := newKit(t, nil)
+	ch := k.open("c")
+	entered, hold := make(chan struct{}), make(chan struct{})
+	var log logLines
+	s := k.answering(writer.Config{GroupWait: time.Hour, Logger: slog.New(slog.NewJSONHandler(&log, nil))}, func(call int) error {
+		if call == 1 {
+			close(entered)
+			<-hold
+			return nil
+		}
+		return fmt.Errorf("%w: %w", catalog.ErrNotCommitted, errPlanted)
+	})
+	send := func(channel string) error {
+		m := arrowRows(rows(t, "c", 0, 10))
+		if channel != "" {
+			m.Channel, m.Epoch = channel, ch.Epoch
+		}
+		_, err := s.Append(t.Context(), connect.NewRequest(m))
+		return err
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		if err := send(""); err != nil {
+			t.Error(err)
+		}
+	})
+	<-entered
+	for _, channel := range []string{"c", "c", ""} {
+		all.Go(func() {
+			if err := send(channel); code(err) != connect.CodeUnavailable || !strings.Contains(err.Error(), "nothing was committed") || strings.Contains(err.Error(), "secret") {
+				t.Errorf("channel %q: %v", channel, err)
+			}
+		})
+	}
+	for s.Waiting() < 3 {
+		<-waited(1)
+	}
+	close(hold)
+	all.Wait()
+	if len(log.lines) != 1 {
+		t.Fatalf("%d lines in the log:\n%s", len(log.lines), strings.Join(log.lines, ""))
+	}
+	for _, want := range []string{`"level":"ERROR"`, `"table":"bronze.events"`, `"commit_id":`, `"requests":2`, "planted: secret-path"} {
+		if !strings.Contains(log.lines[0], want) {
+			t.Errorf("the log lacks %s: %s", want, log.lines[0])
+		}
+	}
+}
+
+// logLines keeps a log, a line a Write.
+type logLines struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *logLines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(p))
+	return len(p), nil
 }
 
 // TestCommitSettlesItself: a commit whose outcome can be read in the end is

@@ -16,14 +16,16 @@ import (
 	"github.com/apache/iceberg-go/table"
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/firnlake/firn/integration/harness"
 )
 
 // objects reads the lake's bucket over S3, as a foreign engine would: nothing
 // of Firn's is used.
 type objects struct{ client *minio.Client }
 
-func openObjects(endpoint string) (*objects, error) {
-	client, err := minio.New(endpoint, &minio.Options{Creds: credentials.NewStaticV4("firn", "firn-dev-secret", ""), Region: "us-east-1"})
+func openObjects(at harness.MinIO) (*objects, error) {
+	client, err := minio.New(at.Endpoint, &minio.Options{Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Region: "us-east-1"})
 	if err != nil {
 		return nil, fmt.Errorf("open the bucket: %w", err)
 	}

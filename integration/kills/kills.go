@@ -4,7 +4,8 @@
 //
 // What it relies on is its own: senders with a ledger that is on disk before
 // they go on, a reader of the lake's files that asks iceberg-go and the bucket
-// only, and SQL over the published file. FIRN_KILLS sets the number of kills,
+// only, and SQL over the published file. S3=minio keeps the lake's files in MinIO,
+// which lives on, instead of the embedded store. FIRN_KILLS sets the number of kills,
 // FIRN_SEED repeats the choices of a run (not the timing of the machine).
 package kills
 
@@ -67,7 +68,7 @@ func (v *verdict) readTables(ctx context.Context, p *process, remote services) e
 	if err != nil {
 		return err
 	}
-	store, err := openObjects(p.s3)
+	store, err := openObjects(p.store)
 	if err != nil {
 		return err
 	}

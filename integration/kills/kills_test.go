@@ -56,6 +56,9 @@ func open(t *testing.T, limit int) *lake {
 	require.NoError(t, err)
 	l.process, err = newProcess(harness.Binary(t), filepath.Join(dir, "lake"))
 	require.NoError(t, err)
+	if os.Getenv("S3") == "minio" {
+		l.process.keepIn(harness.StartMinIO(t))
+	}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("end of the log:\n%s", l.process.tail())
@@ -248,7 +251,7 @@ func leftovers(t *testing.T, data string) {
 func plant(t *testing.T, l *lake, v *verdict) {
 	t.Helper()
 	ctx := t.Context()
-	store, err := openObjects(l.process.s3)
+	store, err := openObjects(l.process.store)
 	require.NoError(t, err)
 	location, err := connectTo(l.process.base()).metadata(ctx, bronze)
 	require.NoError(t, err)

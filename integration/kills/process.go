@@ -21,7 +21,9 @@ import (
 // killed any number of times. It is used by one goroutine.
 type process struct {
 	binary, data      string
-	http, s3, metrics string // host:port
+	http, s3, metrics string        // host:port
+	store             harness.MinIO // where the lake's files are: the embedded store, or MinIO
+	flags             []string      // that say so
 
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -41,7 +43,13 @@ func newProcess(binary, data string) (*process, error) {
 			return nil, err
 		}
 	}
+	p.store = harness.MinIO{Endpoint: p.s3, AccessKey: "firn", SecretKey: "firn-dev-secret"}
 	return p, nil
+}
+
+// keepIn puts the lake's files into an object store that is not the process's.
+func (p *process) keepIn(store harness.MinIO) {
+	p.store, p.flags = store, store.Flags("lake")
 }
 
 // freeAddress is a loopback address below the ports that the kernel gives to
@@ -68,7 +76,7 @@ func (p *process) launch() error {
 		return err
 	}
 	defer log.Close()
-	p.cmd = exec.Command(p.binary, "dev", "--data", p.data, "--listen", p.http, "--s3-listen", p.s3, "--metrics-listen", p.metrics)
+	p.cmd = exec.Command(p.binary, append([]string{"dev", "--data", p.data, "--listen", p.http, "--s3-listen", p.s3, "--metrics-listen", p.metrics}, p.flags...)...)
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = harness.Environ(), log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {

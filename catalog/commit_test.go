@@ -185,6 +185,10 @@ func TestSnapshotsAreBounded(t *testing.T) {
 	var tagged int64
 	for i := range 30 {
 		done := k.append(tbl, k.file(tbl, fmt.Sprintf("%d.parquet", i), "c", 1))
+		k.spliced(tbl)
+		if i%7 == 0 {
+			k.ForgetCache()
+		}
 		if i == 10 {
 			tagged = done.Tables[0].SnapshotID
 			_, err := k.Commit(k.ctx(), catalog.Transaction{Tables: []catalog.TableChange{{

@@ -34,29 +34,26 @@ func (c *Catalog) fileID() string {
 	return id.String()
 }
 
-// metadataObject encodes metadata under the next file name after prev.
-func (c *Catalog) metadataObject(meta table.Metadata, prev *head) (*head, object, error) {
-	var old map[int64][]byte
+// metadataObject encodes metadata, with the snapshots of line, under the next file name after prev.
+func (c *Catalog) metadataObject(meta table.Metadata, line []link, prev *head) (*head, object, error) {
 	n := 0
 	if prev != nil {
-		old = prev.fragments
 		if s, _, ok := strings.Cut(path.Base(prev.location), "-"); ok {
 			if v, err := strconv.Atoi(strings.TrimPrefix(s, "v")); err == nil {
 				n = v + 1
 			}
 		}
 	}
-	data, fragments, err := encodeMetadata(meta, old)
+	h, err := encodeHead(meta, line, prev)
 	if err != nil {
 		return nil, object{}, err
 	}
-	base := strings.TrimSuffix(meta.Location(), "/")
-	location := fmt.Sprintf("%s/metadata/%05d-%s.metadata.json", base, n, c.fileID())
-	key, err := c.cfg.Bucket.Key(location)
+	h.location = fmt.Sprintf("%s/metadata/%05d-%s.metadata.json", strings.TrimSuffix(meta.Location(), "/"), n, c.fileID())
+	key, err := c.cfg.Bucket.Key(h.location)
 	if err != nil {
 		return nil, object{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	return &head{location: location, meta: meta, json: data, fragments: fragments}, object{key, data}, nil
+	return h, object{key, h.json}, nil
 }
 
 // put stores one object. Names are unique, so an object that exists is a broken
@@ -181,13 +178,13 @@ func (c *Catalog) CreateTable(ctx context.Context, n NewTable) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, file, err := c.metadataObject(meta, nil)
+	h, file, err := c.metadataObject(meta, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	if n.Stage {
 		err := c.stageTable(ctx, n.Ident, meta)
-		return &Table{ID: id, Ident: n.Ident, MetadataLocation: h.location, Metadata: meta, JSON: h.json}, err
+		return &Table{ID: id, Ident: n.Ident, MetadataLocation: h.location, Metadata: meta, JSON: h.json, head: h}, err
 	}
 	if err := c.put(ctx, file); err != nil {
 		return nil, err

@@ -27,74 +27,71 @@ func (c *Catalog) maxSnapshots(meta table.Metadata) int {
 
 // expired are the snapshots that a table may forget: beyond the newest limit ancestors of each
 // branch, and not held by a ref. Files are not touched here.
-func expired(meta table.Metadata, limit int) []int64 {
-	if limit <= 0 {
+func expired(line []link, refs map[string]table.SnapshotRef, limit int) []int64 {
+	if limit <= 0 || len(line) <= limit {
 		return nil
 	}
-	snapshots := meta.Snapshots()
-	if len(snapshots) <= limit {
-		return nil
-	}
-	byID := make(map[int64]*table.Snapshot, len(snapshots))
-	for i := range snapshots {
-		byID[snapshots[i].SnapshotID] = &snapshots[i]
+	byID := make(map[int64]link, len(line))
+	for _, at := range line {
+		byID[at.id] = at
 	}
 	keep := map[int64]bool{}
 	watermarks := map[int64]bool{}
-	for name, ref := range meta.Refs() {
+	for name, ref := range refs {
 		keep[ref.SnapshotID] = true
 		if ref.SnapshotRefType == table.TagRef && strings.HasPrefix(name, WatermarkTagPrefix) {
 			watermarks[ref.SnapshotID] = true
-		}
-	}
-	for _, ref := range meta.Refs() {
-		if ref.SnapshotRefType != table.BranchRef {
-			continue
-		}
-		line := ancestry(byID, ref.SnapshotID)
-		n := min(limit, len(line))
-		for i := min(len(line), limit*watermarkSlack) - 1; i >= n; i-- {
-			if watermarks[line[i]] {
-				n = i + 1
-				break
-			}
-		}
-		for _, id := range line[:n] {
-			keep[id] = true
 		}
 	}
 	// A snapshot on no branch may be staged for publication: it goes when it is
 	// older than the oldest that the branches keep.
 	oldest := int64(math.MaxInt64)
 	onBranch := map[int64]bool{}
-	for _, ref := range meta.Refs() {
-		if ref.SnapshotRefType == table.BranchRef {
-			for _, id := range ancestry(byID, ref.SnapshotID) {
-				onBranch[id] = true
-				if keep[id] {
-					oldest = min(oldest, byID[id].TimestampMs)
-				}
+	var branches [][]int64
+	for _, ref := range refs {
+		if ref.SnapshotRefType != table.BranchRef {
+			continue
+		}
+		ids := ancestry(byID, ref.SnapshotID)
+		branches = append(branches, ids)
+		n := min(limit, len(ids))
+		for i := min(len(ids), limit*watermarkSlack) - 1; i >= n; i-- {
+			if watermarks[ids[i]] {
+				n = i + 1
+				break
+			}
+		}
+		for _, id := range ids[:n] {
+			keep[id] = true
+		}
+	}
+	for _, ids := range branches {
+		for _, id := range ids {
+			onBranch[id] = true
+			if keep[id] {
+				oldest = min(oldest, byID[id].ms)
 			}
 		}
 	}
 	var out []int64
-	for _, s := range snapshots {
-		if !keep[s.SnapshotID] && (onBranch[s.SnapshotID] || s.TimestampMs < oldest) {
-			out = append(out, s.SnapshotID)
+	for _, at := range line {
+		if !keep[at.id] && (onBranch[at.id] || at.ms < oldest) {
+			out = append(out, at.id)
 		}
 	}
 	return out
 }
 
 // ancestry is a snapshot and its retained ancestors, newest first.
-func ancestry(byID map[int64]*table.Snapshot, id int64) []int64 {
-	var line []int64
-	for s := byID[id]; s != nil && len(line) <= len(byID); {
-		line = append(line, s.SnapshotID)
-		if s.ParentSnapshotID == nil {
+func ancestry(byID map[int64]link, id int64) []int64 {
+	var ids []int64
+	at, ok := byID[id]
+	for ok && len(ids) <= len(byID) {
+		ids = append(ids, at.id)
+		if at.parent == nil {
 			break
 		}
-		s = byID[*s.ParentSnapshotID]
+		at, ok = byID[*at.parent]
 	}
-	return line
+	return ids
 }

@@ -1,5 +1,7 @@
 package catalog
 
+import "github.com/apache/iceberg-go/table"
+
 // What the tests of package catalog_test see of the inside.
 
 type Files = files
@@ -47,13 +49,11 @@ func (c *Catalog) ForgetCache() { c.cache.c.Clear() }
 var TickOnce = (*Catalog).tickOnce
 
 var (
-	AvroName       = avroName
-	AvroSpec       = avroSpec
-	Escape         = escape
-	EncodeMetadata = encodeMetadata
-	Expired        = expired
-	SizeClass      = sizeClass
-	Mergeable      = mergeable
+	AvroName  = avroName
+	AvroSpec  = avroSpec
+	Escape    = escape
+	SizeClass = sizeClass
+	Mergeable = mergeable
 )
 
 // CommitKey and LogKey are where records stand in the store.
@@ -61,3 +61,12 @@ func (c *Catalog) CommitKey(id string) string { return c.keys.commit(id) }
 func (c *Catalog) StagedPrefix() string       { return "stage/" + c.cfg.Warehouse + "/" }
 func (c *Catalog) DropPrefix() string         { return "drop/" + c.cfg.Warehouse + "/" }
 func (c *Catalog) CommitPrefix() string       { return "commit/" + c.cfg.Warehouse + "/" }
+
+// EncodeMetadata is a file of metadata, from nothing.
+func EncodeMetadata(meta table.Metadata) ([]byte, error) {
+	h, err := encodeHead(meta, lineOf(meta), nil)
+	if err != nil {
+		return nil, err
+	}
+	return h.json, nil
+}

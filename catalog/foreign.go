@@ -24,11 +24,12 @@ func ignoreEOF(err error) error {
 // judges the result by comparing it with what was there: nothing that a client
 // sends is trusted, whatever update carries it.
 func (p *plan) applyUpdates(ctx context.Context, r *request, updates []table.Update) error {
-	if err := p.checkFresh(updates); err != nil {
+	added, err := p.checkFresh(updates)
+	if err != nil {
 		return err
 	}
 	before := p.cur
-	err := p.update(func(b *table.MetadataBuilder) error {
+	err = p.update(func(b *table.MetadataBuilder) error {
 		for _, u := range updates {
 			if err := u.Apply(b); err != nil {
 				return fmt.Errorf("%w: %s: %w", ErrInvalid, u.Action(), err)
@@ -45,9 +46,14 @@ func (p *plan) applyUpdates(ctx context.Context, r *request, updates []table.Upd
 	if err := checkColumns(p.cur.Schemas(), before.Schemas()...); err != nil {
 		return err
 	}
-	for _, s := range p.cur.Snapshots() {
-		if before.SnapshotByID(s.SnapshotID) == nil {
-			if err := p.foreignSnapshot(ctx, &s, r); err != nil {
+	if slices.ContainsFunc(updates, func(u table.Update) bool {
+		return u.Action() == table.UpdateAddSnapshot || u.Action() == table.UpdateRemoveSnapshots
+	}) {
+		p.line = lineOf(p.cur)
+	}
+	for _, id := range added {
+		if s := p.cur.SnapshotByID(id); s != nil { // nil: removed again by the same commit
+			if err := p.foreignSnapshot(ctx, s, r); err != nil {
 				return err
 			}
 		}
@@ -56,9 +62,9 @@ func (p *plan) applyUpdates(ctx context.Context, r *request, updates []table.Upd
 }
 
 // checkFresh: a snapshot that was made on an older head is a conflict, which the builder
-// would call invalid.
-func (p *plan) checkFresh(updates []table.Update) error {
-	known := map[int64]bool{}
+// would call invalid. It returns the snapshots that are added, in order.
+func (p *plan) checkFresh(updates []table.Update) (added []int64, err error) {
+	known := map[int64]bool{} // what the updates before have added
 	for _, u := range updates {
 		if u.Action() != table.UpdateAddSnapshot {
 			continue
@@ -67,7 +73,7 @@ func (p *plan) checkFresh(updates []table.Update) error {
 			Snapshot table.Snapshot `json:"snapshot"`
 		}](u)
 		if err != nil {
-			return fmt.Errorf("%w: add-snapshot: %w", ErrInvalid, err)
+			return nil, fmt.Errorf("%w: add-snapshot: %w", ErrInvalid, err)
 		}
 		s := w.Snapshot
 		stale := func(why string) error {
@@ -75,22 +81,23 @@ func (p *plan) checkFresh(updates []table.Update) error {
 		}
 		switch {
 		case s.ManifestList == "":
-			return fmt.Errorf("%w: snapshot %d has no manifest list", ErrInvalid, s.SnapshotID)
+			return nil, fmt.Errorf("%w: snapshot %d has no manifest list", ErrInvalid, s.SnapshotID)
 		case p.cur.SnapshotByID(s.SnapshotID) != nil:
-			return stale("exists already")
+			return nil, stale("exists already")
 		case p.cur.Version() > 1 && s.SequenceNumber <= p.cur.LastSequenceNumber():
-			return stale(fmt.Sprintf("has sequence number %d, the table is at %d", s.SequenceNumber, p.cur.LastSequenceNumber()))
+			return nil, stale(fmt.Sprintf("has sequence number %d, the table is at %d", s.SequenceNumber, p.cur.LastSequenceNumber()))
 		case p.cur.Version() >= 3 && s.FirstRowID != nil && *s.FirstRowID < p.cur.NextRowID():
-			return stale(fmt.Sprintf("begins at row id %d, the table is at %d", *s.FirstRowID, p.cur.NextRowID()))
+			return nil, stale(fmt.Sprintf("begins at row id %d, the table is at %d", *s.FirstRowID, p.cur.NextRowID()))
 		case s.ParentSnapshotID != nil && !known[*s.ParentSnapshotID] && p.cur.SnapshotByID(*s.ParentSnapshotID) == nil:
-			return stale("has an unknown parent")
+			return nil, stale("has an unknown parent")
 		}
 		if err := p.c.checkInside("manifest list", s.ManifestList, p.cur.Location()); err != nil {
-			return err
+			return nil, err
 		}
 		known[s.SnapshotID] = true
+		added = append(added, s.SnapshotID)
 	}
-	return nil
+	return added, nil
 }
 
 // checkChanged compares the metadata before and after, before any I/O.

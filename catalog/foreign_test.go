@@ -111,6 +111,7 @@ func TestForeignEngine(t *testing.T) {
 			}
 			require.Equal(t, []int64{50, 3}, []int64{removed, added})
 			require.Len(t, k.check(e.tbl), 1)
+			k.spliced(e.tbl)
 			if version == "3" {
 				k.checkRowIDs(k.load(e.tbl))
 			}
@@ -239,6 +240,7 @@ func TestEncodeMetadataIsWhatIcebergGoReads(t *testing.T) {
 			theirs, err := json.Marshal(cur.Metadata)
 			require.NoError(t, err)
 			require.JSONEq(t, string(theirs), string(cur.JSON))
+			k.spliced(tbl)
 			k.ForgetCache()
 			again := k.load(tbl)
 			require.Equal(t, string(cur.JSON), string(again.JSON))
@@ -303,4 +305,60 @@ func (k *kit) foreignAppend(tbl *catalog.Table, f iceberg.DataFile) []table.Upda
 	require.NoError(k.t, iceberg.WriteManifestList(2, &buf, id, s.ParentSnapshotID, &s.SequenceNumber, 0, manifests))
 	require.NoError(k.t, io.WriteFile(s.ManifestList, buf.Bytes()))
 	return []table.Update{table.NewAddSnapshotUpdate(&s), table.NewSetSnapshotRefUpdate("main", id, table.BranchRef, 0, 0, 0)}
+}
+
+// TestUnknownFieldsSurvive: what another engine, or a newer one, wrote into the metadata
+// and this program does not know is in every later version, also of the snapshots.
+func TestUnknownFieldsSurvive(t *testing.T) {
+	k := newKit(t, memstore.New(), nil)
+	tbl := k.table("db.t", iceberg.Properties{catalog.PropertyMaxSnapshots: "3"})
+	for i := range 3 {
+		k.append(tbl, k.file(tbl, fmt.Sprint(i), "c", 1))
+	}
+	cur := k.load(tbl)
+	var doc map[string]any
+	dec := json.NewDecoder(bytes.NewReader(cur.JSON))
+	dec.UseNumber()
+	require.NoError(t, dec.Decode(&doc))
+	for i, s := range doc["snapshots"].([]any) {
+		s.(map[string]any)["signed-by"] = map[string]any{"n": i}
+	}
+	location := k.rewritten(cur.MetadataLocation, map[string]any{"snapshots": doc["snapshots"], "z-future": []any{"<é>", nil}, "a-future": json.Number("12345678901234567890")})
+	_, err := k.RegisterTable(k.ctx(), tbl.Ident, location, true)
+	require.NoError(t, err)
+	for i := range 2 {
+		k.append(tbl, k.file(tbl, fmt.Sprint("more", i), "c", 1))
+		if i == 1 {
+			k.ForgetCache()
+		}
+		now := k.load(tbl)
+		var got struct {
+			Z         []any       `json:"z-future"`
+			A         json.Number `json:"a-future"`
+			Snapshots []struct {
+				Signed struct {
+					N *int `json:"n"`
+				} `json:"signed-by"`
+			} `json:"snapshots"`
+		}
+		require.NoError(t, json.Unmarshal(now.JSON, &got))
+		require.Equal(t, []any{"<é>", nil}, got.Z)
+		require.Equal(t, "12345678901234567890", string(got.A))
+		require.Len(t, got.Snapshots, 3)
+		require.Equal(t, i+1, *got.Snapshots[0].Signed.N, "the oldest left, the others are as they were signed")
+		require.Nil(t, got.Snapshots[2].Signed.N)
+
+		var refs map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(now.RefsJSON(), &refs))
+		var all map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(now.JSON, &all))
+		var kept []table.Snapshot
+		require.NoError(t, json.Unmarshal(refs["snapshots"], &kept))
+		require.Len(t, kept, 1)
+		require.Equal(t, now.CurrentSnapshot().SnapshotID, kept[0].SnapshotID)
+		delete(refs, "snapshots")
+		delete(all, "snapshots")
+		require.Equal(t, all, refs, "every other byte is the same")
+	}
+	require.Len(t, k.check(tbl), 5)
 }

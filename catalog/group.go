@@ -213,7 +213,7 @@ func (g *group) plan(ctx context.Context, ch *TableChange) (*plan, error) {
 		if p.base, err = g.c.loadHead(ctx, p.rec.Metadata); err != nil {
 			return nil, fmt.Errorf("table %s: %w", p.rec.ident(), err)
 		}
-		p.cur = p.base.meta
+		p.cur, p.line = p.base.meta, p.base.line
 	}
 	g.plans[ch.Table] = p
 	return p, nil

@@ -36,7 +36,7 @@ func (k *kit) history(tbl *catalog.Table, n int) *catalog.Table {
 	}
 	meta, err := b.Build()
 	require.NoError(k.t, err)
-	data, _, err := catalog.EncodeMetadata(meta, nil)
+	data, err := catalog.EncodeMetadata(meta)
 	require.NoError(k.t, err)
 	location := tbl.Location() + fmt.Sprintf("/metadata/history-%d.metadata.json", n)
 	key, err := k.bucket.Key(location)

@@ -181,6 +181,16 @@ func (k *kit) live(s table.Snapshot) map[string]int64 {
 	return out
 }
 
+// spliced: the head that was put together from parts of earlier ones is, byte by
+// byte, the one that is encoded from nothing.
+func (k *kit) spliced(tbl *catalog.Table) {
+	k.t.Helper()
+	cur := k.load(tbl)
+	fresh, err := catalog.EncodeMetadata(cur.Metadata)
+	require.NoError(k.t, err)
+	require.Equal(k.t, string(fresh), string(cur.JSON))
+}
+
 func countData(live map[string]int64) (n int) {
 	for _, rows := range live {
 		if rows >= 0 {

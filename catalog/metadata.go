@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
+	"reflect"
+	"strings"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
@@ -20,16 +19,6 @@ import (
 
 // maxMetadataBytes bounds a registered metadata file, which is read into memory, before and after decompression.
 const maxMetadataBytes = 256 << 20
-
-// head is a table's metadata at one location, decoded. It is immutable.
-type head struct {
-	location string
-	meta     table.Metadata
-	json     []byte
-	// fragments holds the JSON of each snapshot, so that the next commit splices
-	// what has not changed instead of encoding it again.
-	fragments map[int64][]byte
-}
 
 // loadHead reads the metadata at a location, from memory where it can.
 func (c *Catalog) loadHead(ctx context.Context, location string) (*head, error) {
@@ -54,7 +43,11 @@ func (c *Catalog) loadHead(ctx context.Context, location string) (*head, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrUnreadable, location, err)
 	}
-	h := &head{location: location, meta: meta, json: data}
+	h, err := decodeHead(meta, data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrUnreadable, location, err)
+	}
+	h.location = location
 	c.keepHead(h)
 	return h, nil
 }
@@ -124,66 +117,13 @@ type document struct {
 	EncryptionKeys     []table.EncryptionKey           `json:"encryption-keys,omitempty"`
 }
 
-// encodeMetadata writes metadata as JSON. Snapshots that old knows are spliced in as they
-// are: encoding costs what changed, plus a copy.
-func encodeMetadata(meta table.Metadata, old map[int64][]byte) ([]byte, map[int64][]byte, error) {
-	d := document{
-		FormatVersion: meta.Version(), UUID: meta.TableUUID(), Location: meta.Location(),
-		LastUpdated: meta.LastUpdatedMillis(), LastColumnID: meta.LastColumnID(),
-		Schemas: meta.Schemas(), CurrentSchemaID: meta.CurrentSchema().ID,
-		Specs: meta.PartitionSpecs(), DefaultSpecID: meta.DefaultPartitionSpec(), LastPartitionID: meta.LastPartitionSpecID(),
-		SortOrders: meta.SortOrders(), DefaultSortOrderID: meta.DefaultSortOrder(),
-		Properties: meta.Properties(), Refs: maps.Collect(meta.Refs()),
-		SnapshotLog: slices.Collect(meta.SnapshotLogs()), MetadataLog: slices.Collect(meta.PreviousFiles()),
-		Statistics: slices.Collect(meta.Statistics()), PartitionStats: slices.Collect(meta.PartitionStatistics()),
-		EncryptionKeys: slices.Collect(meta.EncryptionKeys()),
+// knownFields are the fields of all format versions that this program writes. What
+// else a document has is kept as it is.
+var knownFields = func() map[string]bool {
+	known := map[string]bool{"snapshots": true}
+	for field := range reflect.TypeFor[document]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		known[name] = true
 	}
-	if s := meta.CurrentSnapshot(); s != nil {
-		d.CurrentSnapshotID = &s.SnapshotID
-	}
-	if meta.Version() == 1 {
-		spec := meta.PartitionSpec()
-		fields := []iceberg.PartitionField{}
-		for _, f := range spec.Fields() {
-			fields = append(fields, f)
-		}
-		d.Schema, d.Partition = meta.CurrentSchema(), &fields
-	} else {
-		d.LastSequenceNumber = new(meta.LastSequenceNumber())
-	}
-	if meta.Version() >= 3 {
-		d.NextRowID = new(meta.NextRowID())
-	}
-	out, err := json.Marshal(d)
-	if err != nil {
-		return nil, nil, fmt.Errorf("encode table metadata: %w", err)
-	}
-
-	snapshots := meta.Snapshots()
-	fragments := make(map[int64][]byte, len(snapshots))
-	size := len(out) + 64
-	for _, s := range snapshots {
-		f, ok := old[s.SnapshotID]
-		if !ok {
-			if f, err = json.Marshal(s); err != nil {
-				return nil, nil, fmt.Errorf("encode snapshot %d: %w", s.SnapshotID, err)
-			}
-		}
-		fragments[s.SnapshotID] = f
-		size += len(f) + 1
-	}
-	buf := bytes.NewBuffer(make([]byte, 0, size))
-	buf.Write(out[:len(out)-1])
-	if meta.Version() >= 3 && d.CurrentSnapshotID == nil {
-		buf.WriteString(`,"current-snapshot-id":null`)
-	}
-	buf.WriteString(`,"snapshots":[`)
-	for i, s := range snapshots {
-		if i > 0 {
-			buf.WriteByte(',')
-		}
-		buf.Write(fragments[s.SnapshotID])
-	}
-	buf.WriteString("]}")
-	return buf.Bytes(), fragments, nil
-}
+	return known
+}()

@@ -3,6 +3,8 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +23,7 @@ type plan struct {
 	base    *head          // nil for a table that is being created
 	cur     table.Metadata // base with the changes so far; nil before the creation
 	dirty   bool           // cur is not base
+	line    []link         // the snapshots of cur
 
 	appends []*SnapshotChange // of the group, to be packed into one snapshot
 
@@ -165,11 +168,24 @@ func (p *plan) create(ch *TableChange) error {
 // expireIfMany forgets the oldest snapshots beyond the table's bound, after a
 // change that added one without the committer's help.
 func (p *plan) expireIfMany() error {
-	ids := expired(p.cur, p.c.maxSnapshots(p.cur))
-	if len(ids) == 0 || p.snapshot == 0 {
+	if limit := p.c.maxSnapshots(p.cur); p.snapshot == 0 || limit <= 0 || len(p.line) <= limit {
 		return nil
 	}
-	return p.update(func(b *table.MetadataBuilder) error { return b.RemoveSnapshots(ids, false) })
+	return p.update(func(b *table.MetadataBuilder) error { return p.forget(b, maps.Collect(p.cur.Refs())) })
+}
+
+// forget takes the oldest snapshots beyond the table's bound away. refs are those of b.
+func (p *plan) forget(b *table.MetadataBuilder, refs map[string]table.SnapshotRef) error {
+	ids := expired(p.line, refs, p.c.maxSnapshots(p.cur))
+	if len(ids) == 0 {
+		return nil
+	}
+	gone := make(map[int64]bool, len(ids))
+	for _, id := range ids {
+		gone[id] = true
+	}
+	p.line = slices.DeleteFunc(slices.Clone(p.line), func(at link) bool { return gone[at.id] })
+	return b.RemoveSnapshots(ids, false)
 }
 
 // seal encodes the new metadata.
@@ -177,7 +193,7 @@ func (p *plan) seal() error {
 	if !p.dirty {
 		return nil
 	}
-	next, file, err := p.c.metadataObject(p.cur, p.base)
+	next, file, err := p.c.metadataObject(p.cur, p.line, p.base)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 
 	"github.com/apache/iceberg-go"
@@ -135,10 +136,11 @@ func (p *plan) addSnapshot(ctx context.Context, s *SnapshotChange, reqs []*reque
 	}
 	p.c.metrics.manifests.Observe(float64(len(list)))
 	p.added(snap, d, reqs)
-	return p.expireIfMany()
+	return nil
 }
 
-// publish adds a snapshot and moves its branch.
+// publish adds a snapshot, moves its branch and forgets what is beyond the table's bound: in one
+// build, since each copies all snapshots.
 func (p *plan) publish(b *table.MetadataBuilder, snap *table.Snapshot, branch string) error {
 	if err := b.AddSnapshot(snap); err != nil {
 		return fmt.Errorf("table %s: %w", p.ident(), err)
@@ -146,7 +148,10 @@ func (p *plan) publish(b *table.MetadataBuilder, snap *table.Snapshot, branch st
 	if err := b.NewRetainingSnapshotRefUpdate(branch, snap.SnapshotID, table.BranchRef).Apply(b); err != nil {
 		return fmt.Errorf("table %s: %w", p.ident(), err)
 	}
-	return nil
+	p.line = append(slices.Clip(p.line), linkOf(snap))
+	refs := maps.Collect(p.cur.Refs())
+	refs[branch] = table.SnapshotRef{SnapshotID: snap.SnapshotID, SnapshotRefType: table.BranchRef}
+	return p.forget(b, refs)
 }
 
 // added records a snapshot that this commit makes: its event, and the answer.

@@ -23,7 +23,12 @@ type Table struct {
 	JSON []byte
 	// Version is the revision of the table's record.
 	Version Version
+
+	head *head
 }
+
+// RefsJSON is JSON without the snapshots that no branch or tag names.
+func (t *Table) RefsJSON() []byte { return t.head.refsOnly() }
 
 // Location is the table's own prefix, without a trailing slash.
 func (t *Table) Location() string { return t.Metadata.Location() }
@@ -96,7 +101,7 @@ func (c *Catalog) open(ctx context.Context, rec tableRecord, v Version) (*Table,
 	}
 	return &Table{
 		ID: rec.ID, Ident: rec.ident(), MetadataLocation: rec.Metadata,
-		Metadata: h.meta, JSON: h.json, Version: v,
+		Metadata: h.meta, JSON: h.json, Version: v, head: h,
 	}, nil
 }
 

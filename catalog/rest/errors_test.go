@@ -112,18 +112,6 @@ func TestMessagesCarryNoControlCharacters(t *testing.T) {
 	assert.NotContains(t, model.Message, "\n")
 }
 
-func TestSelectRefs(t *testing.T) {
-	meta := `{"format-version":2,"current-snapshot-id":3,"future-field":{"x":1},"snapshots":[{"snapshot-id":1,"unknown":true},{"snapshot-id":2},{"snapshot-id":3}],"refs":{"main":{"snapshot-id":3,"type":"branch"},"old":{"snapshot-id":1,"type":"tag"}}}`
-	got, err := selectRefs([]byte(meta))
-	require.NoError(t, err)
-	assert.JSONEq(t, strings.Replace(meta, `{"snapshot-id":2},`, "", 1), string(got))
-
-	empty := `{"format-version":2,"current-snapshot-id":null}`
-	got, err = selectRefs([]byte(empty))
-	require.NoError(t, err)
-	assert.Equal(t, empty, string(got))
-}
-
 func TestETag(t *testing.T) {
 	plain, err := newLoader(Config{})
 	require.NoError(t, err)

@@ -123,71 +123,13 @@ func (l *loader) write(w http.ResponseWriter, r *request, location string, metad
 
 // refsOnly is the metadata without the snapshots that no branch or tag names,
 // from the cache when the file was asked for before.
-func (l *loader) refsOnly(t *catalog.Table) ([]byte, error) {
+func (l *loader) refsOnly(t *catalog.Table) []byte {
 	if data, ok := l.refs.Get(t.MetadataLocation); ok {
-		return data, nil
+		return data
 	}
-	data, err := selectRefs(t.JSON)
-	if err != nil {
-		return nil, fmt.Errorf("metadata %s: %w", t.MetadataLocation, err)
-	}
+	data := t.RefsJSON()
 	l.refs.Set(t.MetadataLocation, data, int64(len(data)))
-	return data, nil
-}
-
-// selectRefs drops snapshots from encoded metadata and leaves every other byte,
-// also of fields that this version of the program does not know.
-func selectRefs(metadata []byte) ([]byte, error) {
-	var doc map[string]json.RawMessage
-	if err := json.Unmarshal(metadata, &doc); err != nil {
-		return nil, err
-	}
-	if len(doc["snapshots"]) == 0 {
-		return metadata, nil
-	}
-	keep := map[int64]bool{}
-	var current *int64
-	if raw, ok := doc["current-snapshot-id"]; ok {
-		if err := json.Unmarshal(raw, &current); err != nil {
-			return nil, err
-		}
-	}
-	if current != nil {
-		keep[*current] = true
-	}
-	if raw, ok := doc["refs"]; ok {
-		var refs map[string]struct {
-			ID int64 `json:"snapshot-id"`
-		}
-		if err := json.Unmarshal(raw, &refs); err != nil {
-			return nil, err
-		}
-		for _, ref := range refs {
-			keep[ref.ID] = true
-		}
-	}
-	var all []json.RawMessage
-	if err := json.Unmarshal(doc["snapshots"], &all); err != nil {
-		return nil, err
-	}
-	kept := []json.RawMessage{}
-	for _, raw := range all {
-		var s struct {
-			ID int64 `json:"snapshot-id"`
-		}
-		if err := json.Unmarshal(raw, &s); err != nil {
-			return nil, err
-		}
-		if keep[s.ID] {
-			kept = append(kept, raw)
-		}
-	}
-	encoded, err := json.Marshal(kept)
-	if err != nil {
-		return nil, err
-	}
-	doc["snapshots"] = encoded
-	return json.Marshal(doc)
+	return data
 }
 
 func (s *Server) loadTable(w http.ResponseWriter, r *request) error {
@@ -217,9 +159,7 @@ func (s *Server) loadTable(w http.ResponseWriter, r *request) error {
 	}
 	metadata := t.JSON
 	if mode == refSnapshots {
-		if metadata, err = s.load.refsOnly(t); err != nil {
-			return err
-		}
+		metadata = s.load.refsOnly(t)
 	}
 	return s.load.write(w, r, t.MetadataLocation, metadata, mode)
 }

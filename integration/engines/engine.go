@@ -3,6 +3,7 @@ package engines
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -101,9 +102,14 @@ func end(name Name) {
 	}
 }
 
-// Stop ends all engines of this process. Main does it at the end.
+// Stop ends all engines of this process and removes what its tests share. Main
+// does it at the end.
 func Stop() {
 	for name := range running {
 		end(name)
+	}
+	if demo != "" {
+		os.RemoveAll(demo)
+		demo = ""
 	}
 }

@@ -45,7 +45,8 @@ const (
 	OddNames          Feature = "names that need escaping"
 	UpgradeFormat     Feature = "upgrade of the table format"
 	Concurrency       Feature = "writes beside Firn's own"
-	ServedCredentials Feature = "store and keys come from the catalog"
+	ServedKeys        Feature = "keys of the store come from the catalog"
+	ServedStore       Feature = "address of the store comes from the catalog"
 	Snippet           Feature = "connect snippet, unedited"
 )
 
@@ -55,7 +56,7 @@ func Features() []Feature {
 		Namespaces, NestedNamespaces, OddNames, Create, CreateAsSelect, Append, Overwrite, DeleteCopy, DeletePositions, DeleteVectors,
 		Update, Merge, Upsert, Transactions, ReadTables, ReadFirn, ReadDeletes, Types, RowLineage, Defaults, Variant, NanoTimestamps,
 		SchemaEvolution, SpecEvolution, PartitionedWrites, TimeTravel, Branches, Views, MetadataTables, Maintenance, Register, AddFiles,
-		Rename, Drop, Purge, UpgradeFormat, Concurrency, ServedCredentials, Snippet,
+		Rename, Drop, Purge, UpgradeFormat, Concurrency, ServedKeys, ServedStore, Snippet,
 	}
 }
 

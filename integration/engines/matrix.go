@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// title of an engine in the matrix.
-var title = map[Name]string{Spark: "Spark", Trino: "Trino", PyIceberg: "PyIceberg", DuckDB: "DuckDB", Polars: "polars", Firn: "Firn SQL"}
+// headings of the engines in the matrix.
+var headings = map[Name]string{Spark: "Spark", Trino: "Trino", PyIceberg: "PyIceberg", DuckDB: "DuckDB", Polars: "polars", Firn: "Firn SQL"}
 
 // writeMatrix makes docs/compatibility.md of the results under
 // docs/compatibility.
@@ -44,7 +44,7 @@ func matrix(embedded, minio []Result) string {
 		"no difference; a number is a reason below the table; an empty cell says that no\n" +
 		"test asks it.\n\n| |")
 	for _, c := range columns {
-		fmt.Fprintf(&b, " %s |", strings.TrimSuffix(title[c]+" "+versions[c], " head"))
+		fmt.Fprintf(&b, " %s |", strings.TrimSuffix(headings[c]+" "+versions[c], " head"))
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---|", len(columns)) + "\n")
 	var reasons []string

@@ -71,11 +71,7 @@ func report(t *testing.T, r Result) {
 // test and is not reported: a matrix with a broken cell is not published.
 func (s *Session) Check(t *testing.T, feature Feature, format int, f func(t *testing.T)) {
 	t.Helper()
-	name := fmt.Sprintf("%s/%s", s.Engine, feature)
-	if format > 0 {
-		name += fmt.Sprintf("/v%d", format)
-	}
-	t.Run(name, func(t *testing.T) {
+	t.Run(title(s.Engine, feature, format), func(t *testing.T) {
 		f(t)
 		if !t.Failed() {
 			report(t, Result{Engine: s.Engine, Version: s.Version(), Feature: feature, Format: format, Passes: true, Test: root(t)})
@@ -88,7 +84,7 @@ func (s *Session) Check(t *testing.T, feature Feature, format int, f func(t *tes
 // works, the test fails, and the matrix gets better.
 func (s *Session) Cannot(t *testing.T, feature Feature, format int, reason, words string, try func(ctx context.Context) error) {
 	t.Helper()
-	t.Run(fmt.Sprintf("%s/%s/v%d cannot", s.Engine, feature, format), func(t *testing.T) {
+	t.Run(title(s.Engine, feature, format)+" cannot", func(t *testing.T) {
 		err := try(t.Context())
 		switch {
 		case err == nil:
@@ -99,6 +95,13 @@ func (s *Session) Cannot(t *testing.T, feature Feature, format int, reason, word
 			report(t, Result{Engine: s.Engine, Version: s.Version(), Feature: feature, Format: format, Reason: reason, Test: root(t)})
 		}
 	})
+}
+
+func title(engine Name, feature Feature, format int) string {
+	if format == 0 {
+		return fmt.Sprintf("%s/%s", engine, feature)
+	}
+	return fmt.Sprintf("%s/%s/v%d", engine, feature, format)
 }
 
 func root(t *testing.T) string {

@@ -79,8 +79,9 @@ func (r Rows) Checksum() string {
 	return fmt.Sprintf("%d rows %s", len(r.Values), hex.EncodeToString(text[:16]))
 }
 
-// Same fails the test when the two answers differ in column names or in rows,
-// whatever their order, and shows rows that only one of them has.
+// Same fails the test when the two answers differ in column names (but for their
+// case: Trino shows all in lower case) or in rows, whatever their order, and
+// shows rows that only one of them has.
 func Same(t testing.TB, want, got Rows) bool {
 	t.Helper()
 	if text := difference(want, got); text != "" {
@@ -92,7 +93,7 @@ func Same(t testing.TB, want, got Rows) bool {
 
 func difference(want, got Rows) string {
 	var b strings.Builder
-	if !slices.Equal(want.Columns, got.Columns) {
+	if !slices.EqualFunc(want.Columns, got.Columns, strings.EqualFold) {
 		fmt.Fprintf(&b, "columns differ\n want %q\n  got %q\n", want.Columns, got.Columns)
 	}
 	if want.Checksum() == got.Checksum() {

@@ -34,9 +34,27 @@ type trinoAnswer struct {
 	} `json:"columns"`
 	Data  [][]json.RawMessage `json:"data"`
 	Error *struct {
-		Message   string `json:"message"`
-		ErrorName string `json:"errorName"`
+		Message   string        `json:"message"`
+		ErrorName string        `json:"errorName"`
+		Failure   *trinoFailure `json:"failureInfo"`
 	} `json:"error"`
+}
+
+// trinoFailure is an exception with what caused it: often only the last cause
+// says what was wrong.
+type trinoFailure struct {
+	Type    string        `json:"type"`
+	Message string        `json:"message"`
+	Cause   *trinoFailure `json:"cause"`
+}
+
+func (f *trinoFailure) causes() string {
+	text := ""
+	for f != nil && f.Cause != nil {
+		f = f.Cause
+		text += "\n caused by " + f.Type + ": " + f.Message
+	}
+	return text
 }
 
 func (c *trinoClient) query(ctx context.Context, statement string) (Rows, error) {
@@ -47,7 +65,7 @@ func (c *trinoClient) query(ctx context.Context, statement string) (Rows, error)
 			return Rows{}, err
 		}
 		if answer.Error != nil {
-			return Rows{}, fmt.Errorf("%s: %s", answer.Error.ErrorName, answer.Error.Message)
+			return Rows{}, fmt.Errorf("%s: %s%s", answer.Error.ErrorName, answer.Error.Message, answer.Error.Failure.causes())
 		}
 		if rows.Columns == nil {
 			for _, column := range answer.Columns {

@@ -1,11 +1,11 @@
 """DuckDB with its Iceberg extension, in one long-lived connection. Usage:
 duck.py FOLDER."""
 
-import pathlib
 import sys
 
 import duckdb
 
+import parquet
 import protocol
 
 folder = sys.argv[1]
@@ -15,9 +15,7 @@ class DuckDB:
     def __init__(self):
         self.connection = duckdb.connect(config={"threads": 2, "memory_limit": "2GB", "temp_directory": folder})
         for name in ("httpfs", "avro", "iceberg"):
-            module = __import__("duckdb_extension_" + name)
-            [file] = pathlib.Path(list(module.__path__)[0]).rglob(name + ".duckdb_extension")
-            self.connection.execute(f"LOAD '{file}'")
+            self.connection.execute(f"LOAD '{parquet.extension(name)}'")
         self.connection.execute("SET TimeZone = 'UTC'")
         self.scope = {"con": self.connection}
 
@@ -29,6 +27,9 @@ class DuckDB:
 
     def query(self, statement):
         return self.connection.execute(statement).to_arrow_table()
+
+    def parquet(self, **arguments):
+        return parquet.rows(**arguments)
 
     def python(self, code):
         return protocol.run(code, self.scope)

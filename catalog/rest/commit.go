@@ -100,14 +100,8 @@ func (s *Server) commitTable(w http.ResponseWriter, r *request) error {
 	if err := decode(r.body, &body); err != nil {
 		return err
 	}
-	if body.Identifier != nil {
-		named, err := body.Identifier.ident()
-		if err != nil {
-			return err
-		}
-		if !named.Equal(id) {
-			return badRequest("the path names table %s and the body %s", id, named)
-		}
+	if err := checkNamed("table", id, body.Identifier); err != nil {
+		return err
 	}
 	done, err := s.commit(r, []catalog.Ident{id}, []commitBodyJSON{body})
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/firnlake/firn/catalog"
 )
 
 // Body caps. Commits carry whole snapshots and schemas, everything else is small.
@@ -21,7 +23,7 @@ type route struct {
 	body   int64  // cap on the request body
 	// key says that the specification gives the operation an Idempotency-Key.
 	key   bool
-	serve func(*Server, http.ResponseWriter, *request) error
+	serve handler
 }
 
 func (r route) String() string { return r.method + " " + r.path }
@@ -52,26 +54,26 @@ func routes() []route {
 		{method: http.MethodDelete, path: one, key: true, serve: (*Server).dropNamespace},
 		{method: http.MethodPost, path: one + "/properties", body: smallBody, key: true, serve: (*Server).updateNamespace},
 
-		{method: http.MethodGet, path: tables, serve: (*Server).listTables},
+		{method: http.MethodGet, path: tables, serve: list((*catalog.Catalog).ListTables)},
 		{method: http.MethodPost, path: tables, body: smallBody, key: true, serve: (*Server).createTable},
 		{method: http.MethodPost, path: one + "/register", body: smallBody, key: true, serve: (*Server).registerTable},
 		{method: http.MethodGet, path: tbl, serve: (*Server).loadTable},
-		{method: http.MethodHead, path: tbl, serve: (*Server).tableExists},
+		{method: http.MethodHead, path: tbl, serve: exists((*catalog.Catalog).TableExists, catalog.ErrNoSuchTable)},
 		{method: http.MethodPost, path: tbl, body: commitBody, key: true, serve: (*Server).commitTable},
 		{method: http.MethodDelete, path: tbl, key: true, serve: (*Server).dropTable},
 		{method: http.MethodGet, path: tbl + "/credentials", serve: (*Server).loadCredentials},
 		{method: http.MethodPost, path: tbl + "/metrics", body: smallBody, serve: (*Server).reportMetrics},
-		{method: http.MethodPost, path: "/v1/{prefix}/tables/rename", body: smallBody, key: true, serve: (*Server).renameTable},
+		{method: http.MethodPost, path: "/v1/{prefix}/tables/rename", body: smallBody, key: true, serve: rename((*catalog.Catalog).RenameTable)},
 		{method: http.MethodPost, path: "/v1/{prefix}/transactions/commit", body: commitBody, key: true, serve: (*Server).commitTransaction},
 
-		{method: http.MethodGet, path: views, serve: (*Server).listViews},
+		{method: http.MethodGet, path: views, serve: list((*catalog.Catalog).ListViews)},
 		{method: http.MethodPost, path: views, body: smallBody, key: true, serve: (*Server).createView},
 		{method: http.MethodGet, path: view, serve: (*Server).loadView},
-		{method: http.MethodHead, path: view, serve: (*Server).viewExists},
+		{method: http.MethodHead, path: view, serve: exists((*catalog.Catalog).ViewExists, catalog.ErrNoSuchView)},
 		{method: http.MethodPost, path: view, body: smallBody, key: true, serve: (*Server).replaceView},
 		{method: http.MethodDelete, path: view, key: true, serve: (*Server).dropView},
 		{method: http.MethodPost, path: one + "/register-view", body: smallBody, key: true, serve: (*Server).registerView},
-		{method: http.MethodPost, path: "/v1/{prefix}/views/rename", body: smallBody, key: true, serve: (*Server).renameView},
+		{method: http.MethodPost, path: "/v1/{prefix}/views/rename", body: smallBody, key: true, serve: rename((*catalog.Catalog).RenameView)},
 	}
 }
 

@@ -17,18 +17,6 @@ type listAnswer struct {
 	Next        *string      `json:"next-page-token"`
 }
 
-func (s *Server) listTables(w http.ResponseWriter, r *request) error {
-	ns, err := r.namespace()
-	if err != nil {
-		return err
-	}
-	all, err := s.cat.ListTables(r.Context(), ns)
-	if err != nil {
-		return err
-	}
-	return listIdents(w, r, all)
-}
-
 func listIdents(w http.ResponseWriter, r *request, all []catalog.Ident) error {
 	slices.SortFunc(all, func(a, b catalog.Ident) int { return cmp.Compare(a.Name, b.Name) })
 	list, next, err := page(r.URL.Query(), all, func(id catalog.Ident) string { return id.Name })
@@ -148,21 +136,6 @@ func decodeRegister(r *request) (registerBody, error) {
 	return body, nil
 }
 
-func (s *Server) tableExists(w http.ResponseWriter, r *request) error {
-	id, err := r.ident()
-	if err != nil {
-		return err
-	}
-	ok, err := s.cat.TableExists(r.Context(), id)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return catalog.ErrNoSuchTable
-	}
-	return noContent(w)
-}
-
 func (s *Server) dropTable(w http.ResponseWriter, r *request) error {
 	id, err := r.ident()
 	if err != nil {
@@ -175,37 +148,6 @@ func (s *Server) dropTable(w http.ResponseWriter, r *request) error {
 		}
 	}
 	if err := s.cat.DropTable(r.Context(), id, purge); err != nil {
-		return err
-	}
-	return noContent(w)
-}
-
-type renameBody struct {
-	Source      *identifier `json:"source"`
-	Destination *identifier `json:"destination"`
-}
-
-func decodeRename(r *request) (from, to catalog.Ident, err error) {
-	var body renameBody
-	if err = decode(r.body, &body); err != nil {
-		return from, to, err
-	}
-	if body.Source == nil || body.Destination == nil {
-		return from, to, badRequest("a rename needs a source and a destination")
-	}
-	if from, err = body.Source.ident(); err != nil {
-		return from, to, err
-	}
-	to, err = body.Destination.ident()
-	return from, to, err
-}
-
-func (s *Server) renameTable(w http.ResponseWriter, r *request) error {
-	from, to, err := decodeRename(r)
-	if err != nil {
-		return err
-	}
-	if err := s.cat.RenameTable(r.Context(), from, to); err != nil {
 		return err
 	}
 	return noContent(w)

@@ -9,18 +9,6 @@ import (
 	"github.com/firnlake/firn/catalog"
 )
 
-func (s *Server) listViews(w http.ResponseWriter, r *request) error {
-	ns, err := r.namespace()
-	if err != nil {
-		return err
-	}
-	all, err := s.cat.ListViews(r.Context(), ns)
-	if err != nil {
-		return err
-	}
-	return listIdents(w, r, all)
-}
-
 // writeView answers a LoadViewResult. A view's config is empty: it is text, and
 // the tables it reads are loaded by their own names.
 func writeView(w http.ResponseWriter, r *request, v *catalog.View) error {
@@ -99,21 +87,6 @@ func (s *Server) loadView(w http.ResponseWriter, r *request) error {
 	return writeView(w, r, v)
 }
 
-func (s *Server) viewExists(w http.ResponseWriter, r *request) error {
-	id, err := r.ident()
-	if err != nil {
-		return err
-	}
-	ok, err := s.cat.ViewExists(r.Context(), id)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return catalog.ErrNoSuchView
-	}
-	return noContent(w)
-}
-
 func (s *Server) replaceView(w http.ResponseWriter, r *request) error {
 	id, err := r.ident()
 	if err != nil {
@@ -127,14 +100,8 @@ func (s *Server) replaceView(w http.ResponseWriter, r *request) error {
 	if err := decode(r.body, &body); err != nil {
 		return err
 	}
-	if body.Identifier != nil {
-		named, err := body.Identifier.ident()
-		if err != nil {
-			return err
-		}
-		if !named.Equal(id) {
-			return badRequest("the path names view %s and the body %s", id, named)
-		}
+	if err := checkNamed("view", id, body.Identifier); err != nil {
+		return err
 	}
 	v, err := s.cat.ReplaceView(r.Context(), id, body.Requirements, body.Updates)
 	if err != nil {
@@ -149,17 +116,6 @@ func (s *Server) dropView(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	if err := s.cat.DropView(r.Context(), id); err != nil {
-		return err
-	}
-	return noContent(w)
-}
-
-func (s *Server) renameView(w http.ResponseWriter, r *request) error {
-	from, to, err := decodeRename(r)
-	if err != nil {
-		return err
-	}
-	if err := s.cat.RenameView(r.Context(), from, to); err != nil {
 		return err
 	}
 	return noContent(w)

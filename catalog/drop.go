@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/google/uuid"
 )
 
 // present reports whether a key exists.
@@ -53,32 +55,9 @@ func (c *Catalog) dropOps(ctx context.Context, rec tableRecord, purge bool) ([]O
 
 // RenameTable gives a table another name, in any existing namespace.
 func (c *Catalog) RenameTable(ctx context.Context, from, to Ident) error {
-	if err := to.Validate(); err != nil {
-		return err
-	}
-	_, _, err := c.mutate(ctx, func(ctx context.Context) (mutation, error) {
-		rec, v, err := c.record(ctx, from)
-		if err != nil {
-			return mutation{}, err
-		}
-		conds, err := c.nameConds(ctx, to)
-		if err != nil {
-			return mutation{}, err
-		}
-		rec.Namespace, rec.Name = to.Namespace, to.Name
-		return mutation{
-			conds: append(conds, Cond{Key: c.keys.table(rec.ID), Version: v}),
-			ops: []Op{
-				{Key: c.keys.tableName(from), Delete: true},
-				{Key: c.keys.tableName(to), Value: []byte(rec.ID.String())},
-				{Key: c.keys.table(rec.ID), Value: mustJSON(rec)},
-				c.touch(to.Namespace),
-			},
-			action: EventRenameTable, objects: []string{from.String(), to.String()},
-			events: []Event{{Kind: EventRenameTable, Table: rec.ID, Ident: to, Summary: map[string]string{"from": from.String()}}},
-		}, nil
+	return c.rename(ctx, c.tableNames(), from, to, EventRenameTable, func(id uuid.UUID) []Event {
+		return []Event{{Kind: EventRenameTable, Table: id, Ident: to, Summary: map[string]string{"from": from.String()}}}
 	})
-	return err
 }
 
 // RegisterTable adopts a table from its metadata file, which must lie in the

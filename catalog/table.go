@@ -58,32 +58,7 @@ func (c *Catalog) DataPath(t *Table) string { return strings.TrimSuffix(t.Locati
 
 // record finds a table's record by name.
 func (c *Catalog) record(ctx context.Context, id Ident) (tableRecord, Version, error) {
-	if err := id.Validate(); err != nil {
-		return tableRecord{}, 0, err
-	}
-	// The name and the record are two reads. A rename or drop between them
-	// shows as a record that is gone or has another name: look again.
-	for range mutateAttempts {
-		name, err := c.cfg.Store.Get(ctx, c.keys.tableName(id))
-		if errors.Is(err, ErrNotFound) {
-			return tableRecord{}, 0, fmt.Errorf("%w: %s", ErrNoSuchTable, id)
-		}
-		if err != nil {
-			return tableRecord{}, 0, err
-		}
-		uid, err := uuid.ParseBytes(name.Value)
-		if err != nil {
-			return tableRecord{}, 0, fmt.Errorf("name record of %s: %w", id, err)
-		}
-		rec, v, found, err := get[tableRecord](ctx, c.cfg.Store, c.keys.table(uid))
-		if err != nil {
-			return tableRecord{}, 0, err
-		}
-		if found && rec.ident().Equal(id) {
-			return rec, v, nil
-		}
-	}
-	return tableRecord{}, 0, fmt.Errorf("%w: %s", ErrNoSuchTable, id)
+	return c.named(ctx, c.tableNames(), id)
 }
 
 func (c *Catalog) recordByID(ctx context.Context, id uuid.UUID) (tableRecord, Version, error) {
@@ -125,11 +100,7 @@ func (c *Catalog) LoadTableID(ctx context.Context, id uuid.UUID) (*Table, error)
 
 // TableExists reports whether the name is a table.
 func (c *Catalog) TableExists(ctx context.Context, id Ident) (bool, error) {
-	_, _, err := c.record(ctx, id)
-	if errors.Is(err, ErrNoSuchTable) {
-		return false, nil
-	}
-	return err == nil, err
+	return c.namedExists(ctx, c.tableNames(), id)
 }
 
 // ListTables lists the tables of a namespace, by name, or ErrNoSuchNamespace.

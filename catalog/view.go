@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -30,33 +29,6 @@ type NewView struct {
 	Properties iceberg.Properties
 	// Location is a wish that is not granted: the server chooses.
 	Location string
-}
-
-func (c *Catalog) viewRecordOf(ctx context.Context, id Ident) (viewRecord, Version, error) {
-	if err := id.Validate(); err != nil {
-		return viewRecord{}, 0, err
-	}
-	for range mutateAttempts { // see record
-		name, err := c.cfg.Store.Get(ctx, c.keys.viewName(id))
-		if errors.Is(err, ErrNotFound) {
-			break
-		}
-		if err != nil {
-			return viewRecord{}, 0, err
-		}
-		uid, err := uuid.ParseBytes(name.Value)
-		if err != nil {
-			return viewRecord{}, 0, fmt.Errorf("name record of %s: %w", id, err)
-		}
-		rec, v, found, err := get[viewRecord](ctx, c.cfg.Store, c.keys.view(uid))
-		if err != nil {
-			return viewRecord{}, 0, err
-		}
-		if found && rec.ident().Equal(id) {
-			return rec, v, nil
-		}
-	}
-	return viewRecord{}, 0, fmt.Errorf("%w: %s", ErrNoSuchView, id)
 }
 
 // writeView puts a view's metadata file and returns its record.
@@ -153,7 +125,7 @@ func (c *Catalog) addView(ctx context.Context, id Ident, rec viewRecord, action 
 
 // LoadView returns the view, or ErrNoSuchView.
 func (c *Catalog) LoadView(ctx context.Context, id Ident) (*View, error) {
-	rec, v, err := c.viewRecordOf(ctx, id)
+	rec, v, err := c.named(ctx, c.viewNames(), id)
 	if err != nil {
 		return nil, err
 	}
@@ -162,17 +134,13 @@ func (c *Catalog) LoadView(ctx context.Context, id Ident) (*View, error) {
 
 // ViewExists reports whether the name is a view.
 func (c *Catalog) ViewExists(ctx context.Context, id Ident) (bool, error) {
-	_, _, err := c.viewRecordOf(ctx, id)
-	if errors.Is(err, ErrNoSuchView) {
-		return false, nil
-	}
-	return err == nil, err
+	return c.namedExists(ctx, c.viewNames(), id)
 }
 
 // ReplaceView applies updates to the view when the requirements hold, else *RequirementError.
 func (c *Catalog) ReplaceView(ctx context.Context, id Ident, reqs []view.Requirement, updates []view.Update) (*View, error) {
 	_, _, err := c.mutate(ctx, func(ctx context.Context) (mutation, error) {
-		rec, v, err := c.viewRecordOf(ctx, id)
+		rec, v, err := c.named(ctx, c.viewNames(), id)
 		if err != nil {
 			return mutation{}, err
 		}
@@ -229,7 +197,7 @@ func (c *Catalog) ListViews(ctx context.Context, ns Namespace) ([]Ident, error) 
 // DropView removes a view. Its files stay for the garbage collector.
 func (c *Catalog) DropView(ctx context.Context, id Ident) error {
 	_, _, err := c.mutate(ctx, func(ctx context.Context) (mutation, error) {
-		rec, v, err := c.viewRecordOf(ctx, id)
+		rec, v, err := c.named(ctx, c.viewNames(), id)
 		return mutation{
 			conds:  []Cond{{Key: c.keys.view(rec.ID), Version: v}},
 			ops:    []Op{{Key: c.keys.viewName(id), Delete: true}, {Key: c.keys.view(rec.ID), Delete: true}},
@@ -241,31 +209,7 @@ func (c *Catalog) DropView(ctx context.Context, id Ident) error {
 
 // RenameView gives a view another name.
 func (c *Catalog) RenameView(ctx context.Context, from, to Ident) error {
-	if err := to.Validate(); err != nil {
-		return err
-	}
-	_, _, err := c.mutate(ctx, func(ctx context.Context) (mutation, error) {
-		rec, v, err := c.viewRecordOf(ctx, from)
-		if err != nil {
-			return mutation{}, err
-		}
-		conds, err := c.nameConds(ctx, to)
-		if err != nil {
-			return mutation{}, err
-		}
-		rec.Namespace, rec.Name = to.Namespace, to.Name
-		return mutation{
-			conds: append(conds, Cond{Key: c.keys.view(rec.ID), Version: v}),
-			ops: []Op{
-				{Key: c.keys.viewName(from), Delete: true},
-				{Key: c.keys.viewName(to), Value: []byte(rec.ID.String())},
-				{Key: c.keys.view(rec.ID), Value: mustJSON(rec)},
-				c.touch(to.Namespace),
-			},
-			action: "rename-view", objects: []string{from.String(), to.String()},
-		}, nil
-	})
-	return err
+	return c.rename(ctx, c.viewNames(), from, to, "rename-view", func(uuid.UUID) []Event { return nil })
 }
 
 // RegisterView adopts a view from its metadata file under the warehouse's prefix.

@@ -124,6 +124,11 @@ func idempotencyOf(id uuid.UUID, m *firnv1.AppendRequest) *catalog.IdempotencyKe
 	return &catalog.IdempotencyKey{Scope: "ingest/" + id.String(), Key: m.IdempotencyKey, RequestHash: [32]byte(h.Sum(nil))}
 }
 
+// perDecoded is what a byte of decoded rows costs until it is committed: rows
+// are held as they are, and once more in the order of partitions and encoded
+// while their group is written.
+const perDecoded = 2
+
 // admit decodes and checks the rows and reserves memory for them. On an error
 // nothing is held.
 func (s *Service) admit(ctx context.Context, r *request, m *firnv1.AppendRequest, received time.Time) (err error) {
@@ -148,20 +153,18 @@ func (s *Service) admit(ctx context.Context, r *request, m *firnv1.AppendRequest
 	if err = h.charge(r.table.ID.String() + "/" + r.channel); err != nil {
 		return err
 	}
-	if err = s.decode(r, m, received); err != nil {
+	if err = s.decode(r, m, received, h); err != nil {
 		return err
 	}
 	s.metrics.received(wireBytes(m), r.good)
 	m.Rows = nil
 	for _, line := range r.bad {
-		r.bytes += int64(len(line.Payload))
+		r.bytes += line.Bytes()
 	}
 	for _, b := range r.batches {
 		r.bytes += parquet.BatchBytes(b)
 	}
-	// Rows are held as they are, and once more in the order of partitions and
-	// encoded while their group is written.
-	if err = h.resize(2 * r.bytes); err != nil {
+	if err = h.resize(perDecoded * r.bytes); err != nil {
 		return err
 	}
 	r.hold = h

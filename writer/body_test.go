@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -16,6 +17,10 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/klauspost/compress/zstd"
 
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
@@ -323,8 +328,31 @@ func TestTooLargeForItsShare(t *testing.T) {
 			tooLarge(t, err, name+" may hold")
 		})
 	}
+	t.Run("once decoded", func(t *testing.T) {
+		// A kilobyte of rows that are 8 MiB: refused before they are held.
+		k := newKit(t, func(c *writer.Config) { c.ContributorBytes = 4 << 20 })
+		b := array.NewStringBuilder(memory.DefaultAllocator)
+		b.Append(string(make([]byte, 8<<20)))
+		n := array.NewInt32Builder(memory.DefaultAllocator)
+		n.Append(1)
+		batch := array.NewRecordBatch(arrow.NewSchema([]arrow.Field{
+			{Name: "who", Type: arrow.BinaryTypes.String}, {Name: "n", Type: arrow.PrimitiveTypes.Int32},
+		}, nil), []arrow.Array{b.NewArray(), n.NewArray()}, 1)
+		_, err := k.append(arrowRows(zstdStream(t, batch)))
+		tooLarge(t, err, "contributor may hold 4194304")
+	})
 	t.Run("a quarter of the budget is less than a request may need", func(t *testing.T) {
 		k := newKit(t, func(c *writer.Config) { c.MemoryBytes, c.RequestBytes = 8<<20, 2<<20 })
 		k.mustAppend(arrowRows(rows(t, "a", 0, 40_000)))
 	})
+}
+
+func zstdStream(t *testing.T, b arrow.RecordBatch) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := ipc.NewWriter(&out, ipc.WithSchema(b.Schema()), ipc.WithZstd())
+	if err := errors.Join(w.Write(b), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }

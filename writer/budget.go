@@ -92,6 +92,9 @@ func (h *hold) handOver() *hold {
 // resize makes the reservation n bytes.
 func (h *hold) resize(n int64) error { return h.grow(n - h.n) }
 
+// atLeast makes the reservation n bytes, if it is smaller.
+func (h *hold) atLeast(n int64) error { return h.grow(max(0, n-h.n)) }
+
 // release gives everything back. It may be called again.
 func (h *hold) release() { _ = h.grow(-h.n) }
 

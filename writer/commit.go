@@ -21,6 +21,12 @@ import (
 // rows are written and committed again without it.
 func (s *Service) commitGroup(ctx context.Context, g *group) {
 	defer s.answerMarkers(g)
+	known := true
+	defer func() {
+		if known { // otherwise the files are held until the process ends
+			g.hold.Release()
+		}
+	}()
 	for len(g.requests) > 0 {
 		start := time.Now()
 		committed, err := s.commit(ctx, g.transaction())
@@ -31,6 +37,7 @@ func (s *Service) commitGroup(ctx context.Context, g *group) {
 		}
 		channel, ok := errors.AsType[*catalog.ChannelError](err)
 		if !ok || !s.drop(g, channel.State) {
+			known = !errors.Is(err, catalog.ErrUnknownOutcome)
 			s.fail(ctx, g, g.requests, err)
 			break
 		}

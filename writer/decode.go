@@ -12,12 +12,17 @@ import (
 	"github.com/firnlake/firn/writer/intake"
 )
 
-// decode makes the request's rows batches in the table's schema. On an error the
-// caller releases what batches are there.
-func (s *Service) decode(r *request, m *firnv1.AppendRequest, received time.Time) error {
+// decode makes the request's rows batches in the table's schema. The reservation
+// grows with them, before they do: a small request may hold large rows. On an
+// error the caller releases what batches are there.
+func (s *Service) decode(r *request, m *firnv1.AppendRequest, received time.Time, h *hold) error {
 	schema := r.table.Metadata.CurrentSchema()
 	r.schemaID = schema.ID
-	limits := intake.Limits{Memory: s.cfg.BatchMemory}
+	held := int64(wireBytes(m))
+	limits := intake.Limits{Memory: s.cfg.BatchMemory, Take: func(n int64) error {
+		held += n
+		return h.atLeast(held)
+	}}
 	if rows, ok := m.Rows.(*firnv1.AppendRequest_Ndjson); ok {
 		return r.decodeJSON(rows.Ndjson, m.BadRows, received, limits)
 	}
@@ -33,7 +38,7 @@ func (s *Service) decode(r *request, m *firnv1.AppendRequest, received time.Time
 	if err != nil {
 		return err
 	}
-	faulty := &batchError{}
+	faulty, conformed := &batchError{}, int64(0)
 	for _, b := range rows.Batches {
 		out, err := conform.Conform(b)
 		if bad, ok := errors.AsType[*parquet.RowError](err); ok {
@@ -49,6 +54,10 @@ func (s *Service) decode(r *request, m *firnv1.AppendRequest, received time.Time
 			return err
 		}
 		r.batches = append(r.batches, filled)
+		conformed += parquet.BatchBytes(filled)
+		if err := h.atLeast(perDecoded * conformed); err != nil {
+			return err
+		}
 		r.good += b.NumRows()
 	}
 	if faulty.total > 0 {
@@ -67,7 +76,7 @@ func (r *request) decodeJSON(text string, mode firnv1.BadRows, received time.Tim
 		unit := schema.Field(at[0]).Type.(*arrow.TimestampType).Unit
 		fill[ingestedAt] = func(b array.Builder) { b.(*array.TimestampBuilder).Append(instant(received, unit)) }
 	}
-	rows, err := intake.DecodeNDJSON(text, schema, fill, limits)
+	rows, err := intake.DecodeNDJSON(text, schema, fill, mode == firnv1.BadRows_BAD_ROWS_QUARANTINE, limits)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/internal/objstore"
 	"github.com/firnlake/firn/internal/parquet"
 )
 
@@ -29,6 +30,9 @@ type group struct {
 	advances []catalog.ChannelAdvance
 	// id is the commit id.
 	id string
+	// hold spares the files of the group from the removal of orphans until its
+	// commit is known.
+	hold *objstore.Hold
 	// failure is why the group's requests were not committed, nil while they may be.
 	failure error
 	// answering, if set, is told how many requests are answered next.
@@ -38,7 +42,7 @@ type group struct {
 // prepare checks a micro-batch's channels and writes its files. Requests that
 // cannot be part of it are answered here.
 func (s *Service) prepare(ctx context.Context, id uuid.UUID, requests []*request, ahead *positions) *group {
-	g := &group{id: uuid.NewString()}
+	g := &group{id: uuid.NewString(), hold: s.cfg.Bucket.NewHold()}
 	rest := requests[:0:0]
 	for _, r := range requests {
 		if r.flushes() {
@@ -179,6 +183,7 @@ func (s *Service) writeFiles(ctx context.Context, g *group) error {
 	if len(g.requests) == 0 {
 		return nil
 	}
+	ctx = g.hold.Context(ctx)
 	g.files = nil
 	var batches []arrow.RecordBatch
 	for _, r := range g.requests {

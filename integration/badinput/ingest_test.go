@@ -199,6 +199,38 @@ func TestBrokenLines(t *testing.T) {
 	}
 }
 
+// TestLinesThatGrow: what is read from JSON lines is bounded like the lines.
+func TestLinesThatGrow(t *testing.T) {
+	s := start(t)
+	many := func(n int, item func(i int) string) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteString(item(i))
+		}
+		return b.String()
+	}
+	key := func(i int) string { return fmt.Sprintf(`,"k%d":0`, i) }
+	for _, c := range []struct {
+		name, lines string
+		words       []string
+	}{
+		{"a list of 2,000,000 values", `{"id":[0` + strings.Repeat(",0", 2_000_000-1) + `]}`, []string{"row 0", "more than 50000 values", "Arrow"}},
+		{"2,000,000 lists", `{"id":[[]` + strings.Repeat(",[]", 1_300_000) + `]}`, []string{"row 0", "more than 50000 values"}},
+		{"an object of 300,000 keys", `{"id":1` + many(300_000, key) + `}`, []string{"row 0", "more than 50000 values"}},
+		{"rows of 40,000 keys", strings.Repeat(`{"id":1`+many(40_000, key)+"}\n", 16), []string{"16 rows are faulty", "no such column"}},
+		{"4,000,000 faulty rows", strings.Repeat("x\n", 4_000_000), []string{"4000000 rows are faulty"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s.holdsStill(t, 96<<20, func() { refused(t, s.append(t, c.lines, ""), http.StatusBadRequest, c.words...) })
+		})
+	}
+	t.Run("4,000,000 faulty rows for the quarantine", func(t *testing.T) {
+		s.holdsStill(t, 192<<20, func() {
+			refused(t, s.append(t, strings.Repeat("x\n", 4_000_000), `,"badRows":"BAD_ROWS_QUARANTINE"`), http.StatusTooManyRequests, "one contributor may hold", "smaller batches")
+		})
+	})
+}
+
 // mostForABody is the cap of a request's body, 64 MiB, and room for what else
 // the process does meanwhile.
 const mostForABody = (64 + 32) << 20

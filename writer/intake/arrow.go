@@ -12,19 +12,22 @@ import (
 )
 
 // DecodeArrow reads a complete Arrow IPC stream. Errors wrap ErrMalformed, or
-// are a *parquet.LimitError.
+// are a *parquet.LimitError, or what Limits.Take answered.
 func DecodeArrow(data []byte, l Limits) (*Rows, error) {
 	l = l.withDefaults()
 	if err := precheck(data, l); err != nil {
 		return nil, err
 	}
-	mem := parquet.CappedAllocator(l.Memory)
+	mem := newMemory(l)
 	rows := &Rows{}
-	err := mem.Guard(func() error { return decode(data, rows, ipc.WithAllocator(mem)) })
+	err := mem.guard(func() error { return decode(data, rows, ipc.WithAllocator(mem)) })
 	if err == nil {
 		return rows, nil
 	}
 	rows.Release()
+	if mem.refusal != nil {
+		return nil, mem.refusal
+	}
 	if limit, ok := errors.AsType[*parquet.LimitError](err); ok {
 		return nil, limit
 	}

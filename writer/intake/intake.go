@@ -27,6 +27,12 @@ type Limits struct {
 	Depth int
 	// LineBytes of one JSON row; default 4 MiB.
 	LineBytes int
+	// Values in one JSON row, nested ones included; default 50,000. A value of
+	// two bytes takes forty times as much while its row is read.
+	Values int
+	// Take is asked before memory for rows is taken, in steps; an error ends the
+	// decoding and is its error. Nil is never asked.
+	Take func(bytes int64) error
 }
 
 func (l Limits) withDefaults() Limits {
@@ -35,6 +41,7 @@ func (l Limits) withDefaults() Limits {
 	l.Fields = cmp.Or(l.Fields, 10_000)
 	l.Depth = cmp.Or(l.Depth, 32)
 	l.LineBytes = cmp.Or(l.LineBytes, 4<<20)
+	l.Values = cmp.Or(l.Values, 50_000)
 	return l
 }
 

@@ -38,11 +38,13 @@ type jsonValue struct {
 type jsonParser struct {
 	s     string
 	at    int
-	depth int
+	depth int // levels that may still be entered
+	// values were read; most is how many may be.
+	values, most int
 }
 
-func parseJSON(line string, depth int) (jsonValue, error) {
-	p := &jsonParser{s: line, depth: depth}
+func parseJSON(line string, depth, most int) (jsonValue, error) {
+	p := &jsonParser{s: line, depth: depth, most: most}
 	v, err := p.value()
 	if err != nil {
 		return jsonValue{}, err
@@ -70,6 +72,9 @@ func (p *jsonParser) space() {
 }
 
 func (p *jsonParser) value() (jsonValue, error) {
+	if p.values++; p.values > p.most {
+		return jsonValue{}, fmt.Errorf("the row has more than %d values; send such rows as Arrow", p.most)
+	}
 	p.space()
 	if p.at >= len(p.s) {
 		return jsonValue{}, p.fail("a value is missing")

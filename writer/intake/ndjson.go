@@ -8,7 +8,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/firnlake/firn/internal/parquet"
 )
@@ -20,16 +19,28 @@ type JSONRows struct {
 	Batch arrow.RecordBatch
 	// Good is the number of rows in Batch, Bad of those with faults.
 	Good, Bad int64
-	// Faults describes the first faults; BadLines has every faulty row.
+	// Faults describes the first faults; BadLines has every faulty row, if they
+	// are to be kept.
 	Faults   []parquet.RowFault
 	BadLines []BadLine
 }
 
-// BadLine is a row that cannot be stored, as it was sent.
+// BadLine is a row that cannot be stored, as it was sent, and why: the first
+// reasons.
 type BadLine struct {
 	Row     int64
 	Reasons []string
 	Payload string
+}
+
+// Bytes is what the line takes in memory, about.
+func (l *BadLine) Bytes() int64 {
+	const headers = 128 // of the line, its slices and their allocations
+	n := int64(headers + len(l.Payload))
+	for _, r := range l.Reasons {
+		n += int64(16 + len(r))
+	}
+	return n
 }
 
 // Release gives the batch back.
@@ -43,18 +54,20 @@ func (r *JSONRows) Release() {
 // DecodeNDJSON reads JSON lines into the table's Arrow schema. Faulty rows are
 // reported, never partly taken. fill appends the value of a column that a row
 // does not name, by the column's name; other absent columns are null. Blank
-// lines are skipped and not counted. The only errors are of the whole request:
-// limits, and text that is not UTF-8.
-func DecodeNDJSON(data string, schema *arrow.Schema, fill map[string]func(array.Builder), l Limits) (*JSONRows, error) {
+// lines are skipped and not counted. With keepBad faulty rows are kept as they
+// were sent. The only errors are of the whole request: limits, what Limits.Take
+// answered, and text that is not UTF-8.
+func DecodeNDJSON(data string, schema *arrow.Schema, fill map[string]func(array.Builder), keepBad bool, l Limits) (*JSONRows, error) {
 	l = l.withDefaults()
 	if !utf8.ValidString(data) {
 		return nil, fmt.Errorf("%w JSON lines: the text is not valid UTF-8", ErrMalformed)
 	}
-	mem := parquet.CappedAllocator(l.Memory)
+	mem := newMemory(l)
 	d := newJSONDecoder(mem, schema, fill, l)
+	d.keepBad = keepBad
 	defer d.release()
 	rows := &JSONRows{}
-	err := mem.Guard(func() error { return d.decode(data, rows) })
+	err := mem.guard(func() error { return d.decode(data, rows) })
 	if err != nil {
 		rows.Release()
 		if limit, ok := errors.AsType[*parquet.LimitError](err); ok {
@@ -66,6 +79,8 @@ func DecodeNDJSON(data string, schema *arrow.Schema, fill map[string]func(array.
 }
 
 type jsonDecoder struct {
+	mem      *askedMemory
+	keepBad  bool
 	schema   *arrow.Schema
 	names    []string
 	index    map[string]int
@@ -78,10 +93,10 @@ type jsonDecoder struct {
 	good []bool
 }
 
-func newJSONDecoder(mem memory.Allocator, schema *arrow.Schema, fill map[string]func(array.Builder), l Limits) *jsonDecoder {
+func newJSONDecoder(mem *askedMemory, schema *arrow.Schema, fill map[string]func(array.Builder), l Limits) *jsonDecoder {
 	n := schema.NumFields()
 	d := &jsonDecoder{
-		schema: schema, limits: l, index: make(map[string]int, n),
+		mem: mem, schema: schema, limits: l, index: make(map[string]int, n),
 		builders: make([]array.Builder, n), fill: make([]func(array.Builder), n), slots: make([]*jsonValue, n),
 	}
 	for i, f := range schema.Fields() {
@@ -116,7 +131,9 @@ func (d *jsonDecoder) decode(data string, rows *JSONRows) error {
 			rows.Good++
 		} else {
 			rows.Bad++
-			rows.keep(row, line, faults)
+			if err := d.note(rows, row, line, faults); err != nil {
+				return err
+			}
 		}
 		row++
 	}
@@ -126,21 +143,26 @@ func (d *jsonDecoder) decode(data string, rows *JSONRows) error {
 	return d.finish(rows)
 }
 
-func (r *JSONRows) keep(row int64, line string, faults []parquet.RowFault) {
+// note puts a faulty row down.
+func (d *jsonDecoder) note(rows *JSONRows, row int64, line string, faults []parquet.RowFault) error {
+	for _, f := range faults[:min(len(faults), parquet.MaxFaults-len(rows.Faults))] {
+		f.Row = row
+		rows.Faults = append(rows.Faults, f)
+	}
+	if !d.keepBad {
+		return nil
+	}
 	// A copy, so that one bad line does not keep the whole request alive.
 	bad := BadLine{Row: row, Payload: strings.Clone(line)}
 	for _, f := range faults {
-		f.Row = row
-		if len(r.Faults) < parquet.MaxFaults {
-			r.Faults = append(r.Faults, f)
-		}
 		reason := f.Message
 		if f.Column != "" {
 			reason = f.Column + ": " + f.Message
 		}
 		bad.Reasons = append(bad.Reasons, reason)
 	}
-	r.BadLines = append(r.BadLines, bad)
+	rows.BadLines = append(rows.BadLines, bad)
+	return d.mem.keep(bad.Bytes())
 }
 
 // row appends one line to the builders. A faulty row is appended only as far
@@ -149,7 +171,7 @@ func (d *jsonDecoder) row(line string) []parquet.RowFault {
 	if len(line) > d.limits.LineBytes {
 		return []parquet.RowFault{{Message: fmt.Sprintf("the row has %d bytes; the most is %d", len(line), d.limits.LineBytes)}}
 	}
-	v, err := parseJSON(line, d.limits.Depth)
+	v, err := parseJSON(line, d.limits.Depth, d.limits.Values)
 	if err != nil {
 		return []parquet.RowFault{{Message: err.Error()}}
 	}
@@ -162,6 +184,9 @@ func (d *jsonDecoder) row(line string) []parquet.RowFault {
 		at, ok := d.index[key]
 		if !ok {
 			faults = append(faults, parquet.RowFault{Column: parquet.ShowName(key), Message: parquet.NoSuchColumn(key, d.names)})
+			if len(faults) == parquet.MaxFaults {
+				return faults
+			}
 			continue
 		}
 		d.slots[at] = &v.items[i]

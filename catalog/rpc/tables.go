@@ -64,6 +64,8 @@ func (s *Service) summary(t *catalog.Table) *firnv1.TableSummary {
 	}
 	if head := meta.CurrentSnapshot(); head != nil {
 		out.SnapshotId = head.SnapshotID
+		// Freshness is of the rows: a tag or a property set later makes none.
+		out.UpdatedAt = timestamppb.New(time.UnixMilli(head.TimestampMs))
 		if head.Summary != nil {
 			p := head.Summary.Properties
 			out.Rows = total(p, "total-records")

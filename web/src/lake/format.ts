@@ -84,6 +84,15 @@ export function millis(at: Timestamp | undefined): number | undefined {
   return ms > 0 ? ms : undefined;
 }
 
+/** Milliseconds from start to end, or until now; undefined before the start. */
+export function elapsed(
+  span: { startedAt?: Timestamp | undefined; endedAt?: Timestamp | undefined },
+  now: number,
+): number | undefined {
+  const from = millis(span.startedAt);
+  return from === undefined ? undefined : Math.max(0, (millis(span.endedAt) ?? now) - from);
+}
+
 /** How long ago: `just now`, `12 s ago`, `3 h ago`. */
 export function ago(at: Timestamp | undefined, now: number): string {
   const ms = millis(at);
@@ -124,4 +133,12 @@ export function plural(n: Whole, one: string, many = `${one}s`): string {
 /** `text`, with `length` characters at the most. */
 export function clip(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
+
+/** A message of the service as a sentence: messages are lower case and end without a stop. */
+export function sentence(text: string): string {
+  if (!text) return "";
+  // A name, as in `contributor=France holds`, stays as it is spelled.
+  const first = /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() : text.charAt(0);
+  return `${first}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }

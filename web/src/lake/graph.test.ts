@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { place, size } from "./graph";
+import { edgeCounts, place, size } from "./graph";
 
 const nodes = [
   { name: "bronze.raw", layer: "bronze" },
@@ -42,5 +42,20 @@ describe("place", () => {
   it("ends on a cycle, which the service would refuse", () => {
     expect(place(nodes.slice(1, 3), [...edges, { from: "silver.joined", to: "silver.lines" }]).nodes).toHaveLength(2);
     expect(place([], []).nodes).toEqual([]);
+  });
+});
+
+describe("edge counts", () => {
+  const edge = { read: 534128n, published: 6263n, superseded: 0n, dropped: 0n, quarantined: 12n };
+  it("says how many groups an aggregate holds, not how often its runs wrote them", () => {
+    const counts = edgeCounts(edge, { mode: "aggregate", rows: 4371n });
+    expect(counts.map(({ label, rows }) => `${label} ${rows}`)).toEqual([
+      "rows in 534128",
+      "groups now 4371",
+      "quarantined 12",
+    ]);
+  });
+  it("says how many rows others published", () => {
+    expect(edgeCounts(edge, { mode: "upsert", rows: 1n })[1]).toEqual({ label: "rows out", rows: 6263n, tone: "out" });
   });
 });

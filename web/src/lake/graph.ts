@@ -9,6 +9,29 @@ const order: Layer[] = ["bronze", "silver", "gold", "other"];
 
 export const size = { width: 252, height: 116, gapX: 226, gapY: 44, pad: 36 };
 
+export type EdgeCount = { label: string; rows: bigint; tone: "in" | "out" | "aside" | "held" };
+
+/**
+ * What the label of an edge counts, over all runs. An aggregate writes a group
+ * again in each run that touches it, so the sum of what its runs wrote says
+ * nothing beside rows: what came out of it are the groups that it holds.
+ */
+export function edgeCounts(
+  edge: { read: bigint; published: bigint; superseded: bigint; dropped: bigint; quarantined: bigint },
+  to: { mode: string; rows: bigint } | undefined,
+): EdgeCount[] {
+  const out: EdgeCount =
+    to?.mode === "aggregate"
+      ? { label: "groups now", rows: to.rows, tone: "out" }
+      : { label: "rows out", rows: edge.published, tone: "out" };
+  const rest: EdgeCount[] = [
+    { label: "superseded", rows: edge.superseded, tone: "aside" },
+    { label: "dropped", rows: edge.dropped, tone: "aside" },
+    { label: "quarantined", rows: edge.quarantined, tone: "held" },
+  ];
+  return [{ label: "rows in", rows: edge.read, tone: "in" }, out, ...rest.filter((entry) => entry.rows > 0n)];
+}
+
 /**
  * Places a medallion graph in lanes, bronze to gold. A node's column is its
  * lane's first column plus the longest path to it inside the lane; dagre orders

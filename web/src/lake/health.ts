@@ -38,7 +38,7 @@ export function remedy(code: string): { text: string; action: "compact" | "expir
       return { text: "Expiry removes snapshots beyond the retention of the table.", action: "expire" };
     case "skew":
       return {
-        text: "One partition outweighs the others. Add a bucket to the partition spec, or a finer time unit.",
+        text: "A new partition spec holds for the files that are written from then on; older ones stay as they are.",
         action: "none",
       };
     default:

@@ -1,6 +1,6 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
-import { arg, cli } from "./cli";
+import { arg, atServer, cli } from "./cli";
 import { ago, bytes, compact, count, duration, moment, percent, plural, shortSnapshot } from "./format";
 import { bars, targetBand, trimBars } from "./histogram";
 import { law } from "./law";
@@ -66,6 +66,18 @@ describe("names", () => {
     expect(sqlName('a.b c.d"e')).toBe('a."b c"."d""e"');
     expect(arg("a'b; rm")).toBe(`'a'\\''b; rm'`);
     expect(cli.compact("bronze.t")).toBe("firn compact bronze.t --wait");
+  });
+});
+
+describe("commands as they are copied", () => {
+  it("name the service only when it is not where the command line looks by itself", () => {
+    expect(atServer("firn table ls", "http://127.0.0.1:8181")).toBe("firn table ls");
+    expect(atServer("firn table ls", "http://10.0.0.7:9000")).toBe("firn table ls --server http://10.0.0.7:9000");
+  });
+  it("name it in each command of several, and leave SQL alone", () => {
+    expect(atServer(cli.start(), "http://h:1").match(/firn [^&|]*--server http:\/\/h:1/g)).toHaveLength(3);
+    const sql = cli.sql("SELECT 'firn table ls && x'");
+    expect(atServer(sql, "http://h:1")).toBe(`${sql} --server http://h:1`);
   });
 });
 

@@ -31,3 +31,29 @@ export function rhythm(events: readonly Event[], bars: number): { beats: Beat[];
   }
   return { beats, stepMs };
 }
+
+const WINDOW_MS = 600_000;
+
+/**
+ * Rows that ingestion committed in the last ten minutes, and their rate over the
+ * time it took. `cut` says that the log as it was read, its newest `limit`
+ * entries, does not reach back that far.
+ */
+export function inflow(
+  events: readonly Event[],
+  now: number,
+  limit: number,
+): { rows: bigint; perSecond: number; overMs: number; cut: boolean } {
+  const from = now - WINDOW_MS;
+  const recent = events.filter((event) => event.actor.startsWith("ingest") && (millis(event.at) ?? 0) > from);
+  const rows = recent.reduce((sum, event) => sum + (figure(event.summary, "added-records") ?? 0), 0);
+  const times = recent.map((event) => millis(event.at) ?? now);
+  const overMs = times.length > 1 ? Math.max(...times) - Math.min(...times) : 0;
+  const oldest = Math.min(...events.map((event) => millis(event.at) ?? now));
+  return {
+    rows: BigInt(rows),
+    overMs,
+    perSecond: overMs > 0 ? rows / (overMs / 1000) : 0,
+    cut: events.length >= limit && oldest > from,
+  };
+}

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /** A fault as people need it: what happened, why, and what to do. */
-export type Explained = { what: string; why: string; help: string; code: string };
+type Explained = { what: string; why: string; help: string; code: string };
 
 export function explain(error: unknown, doing: string): Explained {
   const fault = ConnectError.from(error);
@@ -9,10 +9,18 @@ export function explain(error: unknown, doing: string): Explained {
   return { what: `Could not ${doing}.`, why: fault.rawMessage || fault.message, help: helpFor(fault), code };
 }
 
+const SILENT =
+  "The service did not answer. Look whether `firn dev` or `firn serve` runs; the page tries again by itself.";
+
+/** Whether the service could not be reached at all. A fetch that never reached it comes as an unknown fault. */
+export function unreachable(error: unknown): boolean {
+  const fault = ConnectError.from(error);
+  return fault.code === Code.Unavailable || (fault.code === Code.Unknown && /fetch|network/i.test(fault.message));
+}
+
 function helpFor(fault: ConnectError): string {
+  if (unreachable(fault)) return SILENT;
   switch (fault.code) {
-    case Code.Unavailable:
-      return "The service did not answer. Look whether `firn dev` or `firn serve` runs; the page tries again by itself.";
     case Code.NotFound:
       return "It may have been dropped or renamed. Go back to the list, or look in the commit log on the overview.";
     case Code.InvalidArgument:
@@ -32,10 +40,6 @@ function helpFor(fault: ConnectError): string {
     case Code.Canceled:
       return "It was cancelled. Start it again when you want it.";
     default:
-      // A fetch that never reached the server comes as an unknown fault.
-      if (/fetch|network/i.test(fault.message)) {
-        return "The service did not answer. Look whether `firn dev` or `firn serve` runs; the page tries again by itself.";
-      }
       return "The log of the process says more: `firn doctor` checks what it relies on.";
   }
 }

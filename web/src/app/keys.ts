@@ -5,6 +5,7 @@ export const places: { key: string; to: string; label: string }[] = [
   { key: "o", to: "/", label: "Overview" },
   { key: "t", to: "/tables", label: "Tables" },
   { key: "m", to: "/medallion", label: "Medallion" },
+  { key: "r", to: "/runs", label: "Runs" },
   { key: "j", to: "/jobs", label: "Jobs" },
   { key: "q", to: "/quarantine", label: "Quarantine" },
   { key: "i", to: "/ingest", label: "Ingest" },
@@ -46,7 +47,11 @@ export function useKeys(keys: Keys): void {
       if (event.key === "g") prefix = Date.now();
       else if (event.key === "?") latest.current.help();
       else if (event.key === "p") latest.current.pause();
-      else if (event.key === "/") {
+      else if (event.key === "j" || event.key === "k") {
+        // A row that has the focus moves by itself; the first one is reached from anywhere.
+        if ((event.target as Element).closest?.("tr[data-row]")) return;
+        document.querySelector<HTMLElement>("main tr[data-row][tabindex]")?.focus();
+      } else if (event.key === "/") {
         event.preventDefault();
         const filter = document.querySelector<HTMLInputElement>("[data-filter]");
         if (filter) filter.focus();

@@ -49,7 +49,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
         <Dialog.Overlay className="fixed inset-0 z-40 bg-black/35 backdrop-blur-[1px]" />
         <Dialog.Content
           aria-describedby={undefined}
-          className="appear fixed top-[16vh] left-1/2 z-50 flex max-h-[60vh] w-full max-w-xl -translate-x-1/2 flex-col overflow-hidden rounded-xl border border-line-strong bg-surface shadow-card outline-none"
+          className="appear fixed top-[16vh] left-1/2 z-50 flex max-h-[60vh] w-[calc(100vw-1.5rem)] max-w-xl -translate-x-1/2 flex-col overflow-hidden rounded-xl border border-line-strong bg-surface shadow-card outline-none"
         >
           <Dialog.Title className="sr-only">Go to</Dialog.Title>
           <input

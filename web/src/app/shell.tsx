@@ -19,6 +19,7 @@ import { lazy, Suspense, useState } from "react";
 import { IconButton } from "~/ui/button";
 import { Go } from "~/ui/go";
 import { Logo } from "~/ui/logo";
+import { Offline } from "~/ui/offline";
 import { Waiting } from "~/ui/states";
 import { useKeys } from "./keys";
 import { useLive } from "./live";
@@ -79,6 +80,7 @@ export function Shell() {
               <li key={to}>
                 <Go
                   to={to}
+                  title={label}
                   {...(active ? { "aria-current": "page" as const } : {})}
                   className={`flex h-8 items-center gap-2.5 rounded-md px-2.5 font-medium transition-colors ${
                     active ? "bg-ice-soft text-ink" : "text-ink-2 hover:bg-sunken hover:text-ink"
@@ -118,6 +120,7 @@ export function Shell() {
         </div>
       </nav>
       <main id="screen" className="flex min-h-0 min-w-0 flex-col overflow-y-auto">
+        <Offline />
         <Suspense fallback={<Waiting rows={10} />}>
           <Outlet />
         </Suspense>

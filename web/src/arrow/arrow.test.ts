@@ -41,7 +41,7 @@ describe("streaming result", () => {
     expect(result.rows).toBe(3);
     expect(result.torn).toBe(false);
     expect(result.columns.map((column) => `${column.name} ${typeName(column.type)}`)).toEqual([
-      "id int64",
+      "id bigint",
       "country varchar",
       "amount decimal(18,3)",
       "at timestamp",

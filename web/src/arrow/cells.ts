@@ -36,13 +36,18 @@ export function cell(value: unknown, type: ArrowType): Cell {
   }
 }
 
-/** The type's name as SQL knows it. */
+/** Whether values stand at the right. */
+export function isNumber(type: ArrowType): boolean {
+  return [Type.Int, Type.Float, Type.Decimal].includes(type.typeId as never);
+}
+
+/** The type's name as DuckDB's SQL knows it. */
 export function typeName(type: ArrowType): string {
   switch (type.typeId) {
     case Type.Bool:
       return "boolean";
     case Type.Int:
-      return `${type.signed === false ? "u" : ""}int${type.bitWidth}`;
+      return `${type.signed === false ? "u" : ""}${{ 8: "tinyint", 16: "smallint", 32: "integer", 64: "bigint" }[Number(type.bitWidth)] ?? "integer"}`;
     case Type.Float:
       return ["half", "float", "double"][Number(type.precision)] ?? "float";
     case Type.Decimal:

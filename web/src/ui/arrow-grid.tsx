@@ -1,6 +1,6 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useRef } from "react";
-import { cell, typeName } from "~/arrow/cells";
+import { useMemo, useRef } from "react";
+import { cell, isNumber, typeName } from "~/arrow/cells";
 import type { ArrowResult } from "~/arrow/result";
 
 const colors: Record<string, string> = {
@@ -25,7 +25,9 @@ export function ArrowGrid({ result, rows, label }: { result: ArrowResult; rows: 
   const items = virtual.getVirtualItems();
   const before = items[0]?.start ?? 0;
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
-  const widths = columnWidths(result, rows);
+  // The first rows decide, so that nothing moves while more stream in.
+  const measured = Math.min(rows, 40);
+  const widths = useMemo(() => columnWidths(result, measured), [result, measured]);
   return (
     <section ref={scroller} tabIndex={0} aria-label={`${label}, rows`} className="h-full min-h-0 overflow-auto">
       <table
@@ -51,7 +53,7 @@ export function ArrowGrid({ result, rows, label }: { result: ArrowResult; rows: 
                 scope="col"
                 key={column.key}
                 title={`${column.name} ${typeName(column.type)}`}
-                className="overflow-hidden text-ellipsis"
+                className={`overflow-hidden text-ellipsis ${isNumber(column.type) ? "text-right!" : ""}`}
               >
                 <span className="text-ink">{column.name}</span>{" "}
                 <span className="font-normal">{typeName(column.type)}</span>
@@ -93,7 +95,7 @@ function Room({ height, columns }: { height: number; columns: number }) {
 function columnWidths(result: ArrowResult, rows: number): number[] {
   return result.columns.map((column, index) => {
     let longest = column.name.length + typeName(column.type).length + 1;
-    for (let row = 0; row < Math.min(rows, 40); row++) {
+    for (let row = 0; row < rows; row++) {
       longest = Math.max(longest, cell(result.at(row, index), column.type).text.length);
     }
     return Math.min(360, Math.max(84, longest * 7.2 + 28));

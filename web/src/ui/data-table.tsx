@@ -9,7 +9,7 @@ import {
 } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp } from "lucide-react";
-import { type KeyboardEvent, type ReactNode, useMemo, useRef } from "react";
+import { type KeyboardEvent, type ReactNode, type SyntheticEvent, useMemo, useRef } from "react";
 
 const features = tableFeatures({
   rowSortingFeature,
@@ -26,9 +26,11 @@ export type Col<T> = {
   align?: "right";
   /** A CSS width; columns without one share what is left. */
   width?: string;
+  /** What a column without a width has at least. */
+  least?: string;
 };
 
-type Props<T> = {
+export type DataTableProps<T> = {
   label: string;
   columns: Col<T>[];
   rows: readonly T[];
@@ -40,7 +42,6 @@ type Props<T> = {
   onOpen?: (row: T) => void;
   empty?: ReactNode;
   rowHeight?: number;
-  minWidth?: number;
   className?: string;
 };
 
@@ -59,9 +60,8 @@ export function DataTable<T extends object>({
   onOpen,
   empty,
   rowHeight = 34,
-  minWidth = 0,
   className = "",
-}: Props<T>) {
+}: DataTableProps<T>) {
   const scroller = useRef<HTMLDivElement>(null);
   const defs = useMemo(
     () =>
@@ -119,7 +119,7 @@ export function DataTable<T extends object>({
     >
       <table
         className="grid-table table-fixed"
-        style={{ minWidth }}
+        style={{ minWidth: `calc(${columns.map((column) => column.width ?? column.least ?? "13rem").join(" + ")})` }}
         aria-label={label}
         aria-rowcount={sorted.length + 1}
       >
@@ -135,7 +135,7 @@ export function DataTable<T extends object>({
             ))}
           </tr>
         </thead>
-        <tbody onKeyDown={move}>
+        <tbody onKeyDown={move} onMouseOver={revealCut} onFocus={revealCut}>
           {before > 0 && (
             <tr aria-hidden style={{ height: before }}>
               <td colSpan={columns.length} className="border-0 p-0" />
@@ -173,6 +173,14 @@ export function DataTable<T extends object>({
       </table>
     </section>
   );
+}
+
+/** What is cut off is told in full by its title. */
+function revealCut(event: SyntheticEvent<HTMLElement>): void {
+  const cell = (event.target as HTMLElement).closest("td");
+  if (!cell || cell.querySelector("[title]")) return;
+  const cut = [cell, ...cell.querySelectorAll<HTMLElement>(".truncate")].some((at) => at.scrollWidth > at.clientWidth);
+  cell.title = cut ? (cell.textContent ?? "").trim() : "";
 }
 
 function Head<T>({

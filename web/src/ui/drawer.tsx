@@ -39,7 +39,13 @@ export function Drawer({
               </IconButton>
             </Dialog.Close>
           </div>
-          <div className="min-h-0 flex-1 space-y-5 overflow-y-auto px-5 py-4">{children}</div>
+          <section
+            aria-label="Details"
+            tabIndex={0}
+            className="min-h-0 flex-1 space-y-5 overflow-y-auto px-5 py-4 outline-offset-[-2px]"
+          >
+            {children}
+          </section>
           {actions && (
             <div className="flex flex-wrap items-center gap-1.5 border-t border-line bg-raised px-5 py-3">
               {actions}
@@ -74,7 +80,7 @@ export function Modal({
         <Dialog.Content
           aria-describedby={undefined}
           onOpenAutoFocus={focusPanel}
-          className={`appear fixed top-[14vh] left-1/2 z-50 flex max-h-[72vh] w-full -translate-x-1/2 flex-col overflow-hidden rounded-xl border border-line-strong bg-surface shadow-card outline-none ${wide ? "max-w-2xl" : "max-w-lg"}`}
+          className={`appear fixed top-[14vh] left-1/2 z-50 flex max-h-[72vh] w-[calc(100vw-1.5rem)] -translate-x-1/2 flex-col overflow-hidden rounded-xl border border-line-strong bg-surface shadow-card outline-none ${wide ? "max-w-2xl" : "max-w-lg"}`}
         >
           <Dialog.Title className="border-b border-line px-5 py-3.5 text-base font-semibold text-ink">
             {title}

@@ -1,6 +1,5 @@
 import { Search, X } from "lucide-react";
-import type { ReactNode } from "react";
-import { useEffect, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 
 /** A text filter: `/` comes here, Esc empties it and leaves. */
 export function FilterField({
@@ -15,11 +14,16 @@ export function FilterField({
   className?: string;
 }) {
   const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    // The address lags behind fast typing: it must not take a letter back.
+    if (document.activeElement !== input.current) setText(value);
+  }, [value]);
   return (
     <div className={`relative min-w-0 ${className}`}>
       <Search aria-hidden className="pointer-events-none absolute top-2 left-2.5 size-3.5 text-ink-3" />
       <input
+        ref={input}
         data-filter
         type="search"
         aria-label={label}
@@ -31,6 +35,7 @@ export function FilterField({
         }}
         onKeyDown={(event) => {
           if (event.key !== "Escape") return;
+          setText("");
           onChange("");
           event.currentTarget.blur();
         }}

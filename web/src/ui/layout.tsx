@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { Why } from "./why";
 
 /** The head of a screen: its name, what it says, its actions. */
 export function ScreenHead({
@@ -14,7 +15,7 @@ export function ScreenHead({
 }) {
   return (
     <header className="flex flex-wrap items-end gap-x-4 gap-y-2 px-6 pt-5 pb-4">
-      <div className="min-w-0 flex-1">
+      <div className="min-w-0 grow basis-72">
         {above && <div className="mb-1 text-xs text-ink-3">{above}</div>}
         <h1 className="flex flex-wrap items-center gap-2.5 text-lg leading-7 font-semibold tracking-tight text-ink">
           {title}
@@ -53,24 +54,33 @@ export function Card({
   );
 }
 
+/** Figures side by side, as many as there is room for. */
+export function Figures({ children }: { children: ReactNode }) {
+  return (
+    <div className="card grid shrink-0 grid-cols-[repeat(auto-fit,minmax(6.5rem,1fr))] gap-x-6 gap-y-4 px-5 py-4">
+      {children}
+    </div>
+  );
+}
+
 /** A figure with its name above and what qualifies it below. */
 export function Figure({
   label,
   value,
   note,
-  children,
+  why,
 }: {
   label: ReactNode;
   value: ReactNode;
   note?: ReactNode;
-  children?: ReactNode;
+  /** How the figure comes about; the dotted line under its name says that there is one. */
+  why?: ReactNode;
 }) {
   return (
     <div className="min-w-0">
-      <div className="eyebrow truncate">{label}</div>
+      <div className="eyebrow">{why ? <Why text={why}>{label}</Why> : label}</div>
       <div className="num mt-1 text-xl leading-7 font-semibold tracking-tight text-ink">{value}</div>
-      {note && <div className="mt-0.5 truncate text-xs text-ink-3">{note}</div>}
-      {children}
+      {note && <div className="mt-0.5 text-xs text-ink-3">{note}</div>}
     </div>
   );
 }

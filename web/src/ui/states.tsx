@@ -2,7 +2,7 @@ import { CircleX, RotateCw, Snowflake } from "lucide-react";
 import type { ReactNode } from "react";
 import { explain } from "~/api/explain";
 import { Button } from "./button";
-import { CopyButton } from "./copy";
+import { CopyButton, fromHere } from "./copy";
 
 /** A fault: what, why, what to do. */
 export function Fault({ error, doing, retry }: { error: unknown; doing: string; retry?: (() => void) | undefined }) {
@@ -32,21 +32,25 @@ export function Empty({
   children,
   command,
   small = false,
+  heading = false,
 }: {
   title: string;
   children?: ReactNode;
   command?: string;
   small?: boolean;
+  /** It is the whole screen. */
+  heading?: boolean;
 }) {
+  const Title = heading ? "h1" : "p";
   return (
     <div className={`flex flex-col items-center justify-center gap-2 px-6 text-center ${small ? "py-8" : "py-16"}`}>
       <Snowflake aria-hidden className="size-6 text-ice-line" />
-      <p className="text-sm font-medium text-ink">{title}</p>
+      <Title className="text-sm font-medium text-ink">{title}</Title>
       {children && <div className="max-w-md text-ink-2">{children}</div>}
       {command && (
         <div className="mt-2 flex max-w-full items-center gap-1 rounded-lg border border-line bg-raised py-1 pr-1 pl-3">
-          <code className="overflow-x-auto whitespace-nowrap text-ink">{command}</code>
-          <CopyButton text={command} label={`Copy: ${command}`} />
+          <code className="min-w-0 break-words text-left text-ink">{fromHere(command)}</code>
+          <CopyButton text={fromHere(command)} label={`Copy: ${command}`} />
         </div>
       )}
     </div>
@@ -69,14 +73,17 @@ export function Waiting({ rows = 6 }: { rows?: number }) {
   );
 }
 
-/** One of the three, or the content. */
+/** What is known of a query. */
+export type Query<T> = { data: T | undefined; error: unknown; isPending: boolean; refetch: () => unknown };
+
+/** One of the three, or the content. What was read stays when a later reading fails; the shell says that it is old. */
 export function Loaded<T>({
   query,
   doing,
   rows,
   children,
 }: {
-  query: { data: T | undefined; error: unknown; isPending: boolean; refetch: () => unknown };
+  query: Query<T>;
   doing: string;
   rows?: number;
   children: (data: T) => ReactNode;

@@ -18,7 +18,7 @@ export function Status({ tone, children, soft = false }: { tone: Tone; children:
   const { color, soft: filled, icon: Icon } = tones[tone];
   return (
     <span
-      className={`inline-flex items-center gap-1.5 whitespace-nowrap font-medium ${
+      className={`inline-flex items-center gap-1.5 align-middle whitespace-nowrap font-medium ${
         soft ? `${filled} h-5 rounded-full px-2 text-2xs` : color
       }`}
     >

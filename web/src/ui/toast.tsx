@@ -1,11 +1,9 @@
 import { CircleCheck } from "lucide-react";
-import { createContext, type ReactNode, useCallback, useContext, useState } from "react";
+import { type ReactNode, useCallback, useState } from "react";
+import { type Say, SayContext } from "./say";
 import { Fault } from "./states";
 
 type Note = { id: number; text?: ReactNode; error?: unknown; doing?: string };
-type Say = { done: (text: ReactNode) => void; failed: (error: unknown, doing: string) => void };
-
-const ToastContext = createContext<Say>({ done: () => {}, failed: () => {} });
 
 /** What an action came to, for a moment, at the foot of the page. */
 export function ToastProvider({ children }: { children: ReactNode }) {
@@ -20,7 +18,7 @@ export function ToastProvider({ children }: { children: ReactNode }) {
     failed: (error, doing) => add({ error, doing }, 12_000),
   }));
   return (
-    <ToastContext value={say}>
+    <SayContext value={say}>
       {children}
       <div
         aria-live="polite"
@@ -42,10 +40,6 @@ export function ToastProvider({ children }: { children: ReactNode }) {
           ),
         )}
       </div>
-    </ToastContext>
+    </SayContext>
   );
-}
-
-export function useToast(): Say {
-  return useContext(ToastContext);
 }

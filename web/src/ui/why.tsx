@@ -23,7 +23,10 @@ export function Why({
     <Tooltip.Root>
       <Tooltip.Trigger asChild>
         {focusable ? (
-          <button type="button" className={`cursor-help text-left ${look}`}>
+          <button
+            type="button"
+            className={`cursor-help text-left [letter-spacing:inherit] [text-transform:inherit] ${look}`}
+          >
             {children}
           </button>
         ) : (

@@ -4,107 +4,99 @@ import { useNow, useRefresh } from "~/app/live";
 import { useFilters } from "~/app/search";
 import { type Channel, IngestService } from "~/gen/firn/v1/ingest_pb";
 import { cli } from "~/lake/cli";
-import { ago, compact, count, millis, moment, plural, shortSnapshot } from "~/lake/format";
+import { matching } from "~/lake/filter";
+import { compact, count, millis, plural, shortSnapshot } from "~/lake/format";
 import { tableName } from "~/lake/name";
+import { agoCol, countCol } from "~/ui/columns";
 import { CopyCli } from "~/ui/copy";
-import { type Col, DataTable } from "~/ui/data-table";
-import { FilterField, Select } from "~/ui/filters";
+import type { Col } from "~/ui/data-table";
 import { TableLink } from "~/ui/go";
-import { Figure, ScreenHead } from "~/ui/layout";
-import { Empty, Loaded } from "~/ui/states";
-import { Why } from "~/ui/why";
+import { Figure, Figures } from "~/ui/layout";
+import { Choice, ListCard, ListScreen, NoneLike, TextFilter } from "~/ui/list";
+import { Empty } from "~/ui/states";
 
 export default function Ingest() {
-  const [filters, setFilters] = useFilters();
-  const { q = "", table = "", sort = "-next" } = filters;
+  const [filters] = useFilters();
+  const { q = "", table = "" } = filters;
   const query = useQuery(IngestService.method.listChannels, {}, useRefresh(2000));
   const now = useNow(1000);
-  const channels = query.data?.channels ?? [];
+  const channels = useMemo(() => query.data?.channels ?? [], [query.data]);
   const rates = useRates(channels, query.dataUpdatedAt);
   const tables = useMemo(() => [...new Set(channels.map((channel) => tableName(channel.table)))].sort(), [channels]);
-  const shown = useMemo(() => {
-    const words = q.toLowerCase().split(/\s+/).filter(Boolean);
-    return channels.filter(
-      (channel) =>
-        (!table || tableName(channel.table) === table) &&
-        words.every((word) => `${channel.channel} ${tableName(channel.table)}`.toLowerCase().includes(word)),
-    );
-  }, [channels, q, table]);
+  const shown = useMemo(
+    () =>
+      matching(
+        channels.filter((channel) => !table || tableName(channel.table) === table),
+        q,
+        (channel) => `${channel.channel} ${tableName(channel.table)}`,
+      ),
+    [channels, q, table],
+  );
   const columns = useMemo(() => columnsAt(now, rates), [now, rates]);
   const rows = shown.reduce((sum, channel) => sum + channel.nextOffset, 0n);
   const rate = shown.reduce((sum, channel) => sum + (rates.get(keyOf(channel)) ?? 0), 0);
   const active = shown.filter((channel) => now - (millis(channel.updatedAt) ?? 0) < 60_000).length;
   return (
-    <div className="flex h-full min-h-0 flex-col">
-      <ScreenHead
-        title="Ingest"
-        lead="Durable channels: each acknowledged row is in a committed snapshot, exactly once."
-        actions={
-          <>
-            <FilterField value={q} onChange={(text) => setFilters({ q: text })} label="Filter channels" />
-            <Select
-              label="Table"
-              value={table}
-              onChange={(value) => setFilters({ table: value })}
-              options={[{ value: "", label: "All tables" }, ...tables.map((name) => ({ value: name, label: name }))]}
-            />
-            <CopyCli command={cli.channels(table)} />
-          </>
+    <ListScreen
+      title="Ingest"
+      lead="Durable channels: each acknowledged row is in a committed snapshot, exactly once."
+      actions={
+        <>
+          <TextFilter label="Filter channels" />
+          <Choice
+            label="Table"
+            name="table"
+            options={[{ value: "", label: "All tables" }, ...tables.map((name) => ({ value: name, label: name }))]}
+          />
+          <CopyCli command={cli.channels(table)} />
+        </>
+      }
+    >
+      <Figures>
+        <Figure
+          label="Channels"
+          value={count(shown.length)}
+          note={`${count(active)} with a commit in the last minute`}
+        />
+        <Figure
+          label="Rows committed"
+          value={count(rows)}
+          note="through these channels"
+          why="The sum of the channels' committed offsets. Rows appended without a channel are not among them."
+        />
+        <Figure
+          label="Now"
+          value={`${compact(Math.round(rate))} rows/s`}
+          note="over the last two seconds"
+          why="By how much the committed offsets grew between the last two answers of the service."
+        />
+        <Figure
+          label="Duplicates refused"
+          value={count(shown.reduce((sum, channel) => sum + channel.duplicates, 0n))}
+          note="batches, since the start"
+          why="Batches that a client sent again after they were committed, since this process started. None of them was written twice."
+        />
+      </Figures>
+      <ListCard
+        query={query}
+        doing="list the channels"
+        label="Channels"
+        columns={columns}
+        rows={shown}
+        rowId={keyOf}
+        sort="-next"
+        empty={
+          channels.length === 0 ? (
+            <Empty title="No channel is open." command={cli.ingest("bronze.events")}>
+              A client opens a channel by name and appends with offsets; after a crash it asks where it was. Appends
+              without a channel work too, with an idempotency key.
+            </Empty>
+          ) : (
+            <NoneLike what="channel" all={plural(channels.length, "channel")} filters={["q", "table"]} />
+          )
         }
       />
-      <div className="flex min-h-0 flex-1 flex-col gap-4 px-6 pb-6">
-        <div className="card grid shrink-0 grid-cols-2 gap-x-6 gap-y-4 px-5 py-4 sm:grid-cols-4">
-          <Figure
-            label="Channels"
-            value={count(shown.length)}
-            note={`${count(active)} with a commit in the last minute`}
-          />
-          <Figure
-            label="Rows committed"
-            value={
-              <Why
-                plain
-                text="The sum of the channels' committed offsets. Rows appended without a channel are not among them."
-              >
-                {count(rows)}
-              </Why>
-            }
-            note="through these channels"
-          />
-          <Figure label="Now" value={`${compact(Math.round(rate))}/s`} note="rows, by the change of the offsets" />
-          <Figure
-            label="Duplicates refused"
-            value={count(shown.reduce((sum, channel) => sum + channel.duplicates, 0n))}
-            note="batches, since this process started"
-          />
-        </div>
-        <div className="card flex min-h-64 flex-1 flex-col overflow-hidden">
-          <Loaded query={query} doing="list the channels" rows={12}>
-            {() => (
-              <DataTable
-                label="Channels"
-                className="flex-1"
-                columns={columns}
-                rows={shown}
-                rowId={keyOf}
-                sort={sort}
-                onSort={(value) => setFilters({ sort: value })}
-                minWidth={980}
-                empty={
-                  <Empty
-                    title={channels.length === 0 ? "No channel is open." : "No channel is like that."}
-                    {...(channels.length === 0 ? { command: cli.ingest("bronze.events") } : {})}
-                  >
-                    A client opens a channel by name and appends with offsets; after a crash it asks where it was.
-                    Appends without a channel work too, with an idempotency key.
-                  </Empty>
-                }
-              />
-            )}
-          </Loaded>
-        </div>
-      </div>
-    </div>
+    </ListScreen>
   );
 }
 
@@ -145,14 +137,7 @@ function columnsAt(now: number, rates: Map<string, number>): Col<Channel>[] {
       by: (channel) => tableName(channel.table),
       cell: (channel) => <TableLink name={tableName(channel.table)} className="text-ink-2 hover:underline" />,
     },
-    {
-      id: "next",
-      head: "Rows committed",
-      width: "9rem",
-      align: "right",
-      by: (channel) => channel.nextOffset,
-      cell: (channel) => count(channel.nextOffset),
-    },
+    countCol("next", "Rows committed", (channel) => channel.nextOffset, "9rem"),
     {
       id: "rate",
       head: "Rows/s",
@@ -164,18 +149,7 @@ function columnsAt(now: number, rates: Map<string, number>): Col<Channel>[] {
         return rate > 0 ? compact(Math.round(rate)) : <span className="text-ink-3">0</span>;
       },
     },
-    {
-      id: "lag",
-      head: "Last commit",
-      width: "8rem",
-      align: "right",
-      by: (channel) => millis(channel.updatedAt),
-      cell: (channel) => (
-        <span className="text-ink-2" title={moment(channel.updatedAt)}>
-          {ago(channel.updatedAt, now)}
-        </span>
-      ),
-    },
+    agoCol("lag", "Last commit", (channel) => channel.updatedAt, now),
     {
       id: "duplicates",
       head: "Duplicates",
@@ -222,7 +196,7 @@ function columnsAt(now: number, rates: Map<string, number>): Col<Channel>[] {
     {
       id: "token",
       head: "Token",
-      width: "9rem",
+      width: "6rem",
       cell: (channel) => (
         <code className="text-xs text-ink-3" title={channel.lastToken}>
           {channel.lastToken || "–"}

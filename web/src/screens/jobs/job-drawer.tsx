@@ -4,7 +4,7 @@ import { Ban, RotateCw } from "lucide-react";
 import { useRefresh } from "~/app/live";
 import { type Job, JobKind, JobService } from "~/gen/firn/v1/job_pb";
 import { cli } from "~/lake/cli";
-import { bytes, count, duration, millis, moment, percent } from "~/lake/format";
+import { bytes, count, duration, elapsed, moment, percent, plural, sentence } from "~/lake/format";
 import { jobKind, jobState, mayCancel, mayRetry, progressOf, savedBytes } from "~/lake/jobs";
 import { tableName } from "~/lake/name";
 import { Button } from "~/ui/button";
@@ -12,9 +12,9 @@ import { CopyCli } from "~/ui/copy";
 import { Drawer } from "~/ui/drawer";
 import { Go, TableLink } from "~/ui/go";
 import { Bar, Facts } from "~/ui/layout";
+import { useToast } from "~/ui/say";
 import { Fault, Waiting } from "~/ui/states";
 import { Status } from "~/ui/status";
-import { useToast } from "~/ui/toast";
 
 /** One job: why it exists, where it is, what came of it and how that was proved. */
 export function JobDrawer({
@@ -50,7 +50,7 @@ export function JobDrawer({
 function Body({ job, now }: { job: Job; now: number }) {
   const share = progressOf(job);
   const saved = savedBytes(job);
-  const started = millis(job.startedAt);
+  const ms = elapsed(job, now);
   const proof = Object.entries(job.proof).sort();
   return (
     <>
@@ -72,7 +72,7 @@ function Body({ job, now }: { job: Job; now: number }) {
       )}
       <Facts
         rows={[
-          ["Why", job.reason || "no reason was recorded"],
+          ["Why", sentence(job.reason) || "No reason was recorded."],
           ["Started by", job.trigger || "unknown"],
           ["Table", tableName(job.table) ? <TableLink key="table" name={tableName(job.table)} /> : "–"],
           ...(job.model
@@ -87,7 +87,7 @@ function Body({ job, now }: { job: Job; now: number }) {
             : []),
           ["Created", moment(job.createdAt)],
           ["Started", moment(job.startedAt)],
-          ["Took", started === undefined ? "–" : duration((millis(job.endedAt) ?? now) - started)],
+          ["Took", ms === undefined ? "–" : duration(ms)],
           ["Attempt", String(job.attempt)],
           [
             "Id",
@@ -103,7 +103,9 @@ function Body({ job, now }: { job: Job; now: number }) {
           <table className="grid-table rounded-lg border border-line" aria-label="Input and output">
             <thead>
               <tr>
-                <th scope="col" />
+                <th scope="col">
+                  <span className="sr-only">Figure</span>
+                </th>
                 <th scope="col" className="text-right!">
                   In
                 </th>
@@ -130,7 +132,7 @@ function Body({ job, now }: { job: Job; now: number }) {
             </tbody>
           </table>
           <p className="num mt-2 text-xs text-ink-3">
-            {job.rows > 0n && `${count(job.rows)} rows`}
+            {job.rows > 0n && plural(job.rows, "row")}
             {job.tier && `, tier ${job.tier}`}
             {saved !== undefined && `, ${saved < 0n ? `${bytes(-saved)} more than before` : `${bytes(saved)} saved`}`}
             {job.kind === JobKind.COMPACT &&
@@ -141,11 +143,13 @@ function Body({ job, now }: { job: Job; now: number }) {
       )}
       {proof.length > 0 && (
         <div>
-          <h3 className="eyebrow mb-2">What proves that no row changed</h3>
+          <h3 className="eyebrow mb-2">
+            {job.kind === JobKind.COMPACT ? "What proves that no row changed" : "What came of it"}
+          </h3>
           <Facts
             rows={proof.map(([key, value]) => [
               key.replaceAll("_", " "),
-              <span key="value" className="num break-all">
+              <span key="value" className="break-words">
                 {/^\d+$/.test(value) ? count(BigInt(value)) : value}
               </span>,
             ])}

@@ -5,60 +5,61 @@ import { useLive, useNow, useRefresh } from "~/app/live";
 import { useFilters } from "~/app/search";
 import { type Job, JobService } from "~/gen/firn/v1/job_pb";
 import { cli } from "~/lake/cli";
-import { ago, bytes, count, duration, millis, percent, plural } from "~/lake/format";
+import { matching } from "~/lake/filter";
+import { ago, bytes, count, millis, percent, plural } from "~/lake/format";
 import { countOf, flowOf, jobKind, jobKinds, jobState, jobStates, progressOf, savedBytes } from "~/lake/jobs";
 import { tableName } from "~/lake/name";
+import { tookCol } from "~/ui/columns";
 import { CopyCli } from "~/ui/copy";
-import { type Col, DataTable } from "~/ui/data-table";
-import { Facets, FilterField, Select } from "~/ui/filters";
-import { Bar, ScreenHead } from "~/ui/layout";
-import { Empty, Loaded } from "~/ui/states";
+import type { Col } from "~/ui/data-table";
+import { Facets } from "~/ui/filters";
+import { Bar } from "~/ui/layout";
+import { Choice, ListCard, ListScreen, NoneLike, TextFilter } from "~/ui/list";
+import { Empty } from "~/ui/states";
 import { Status } from "~/ui/status";
 import { JobDrawer } from "./job-drawer";
 import { Schedules } from "./schedules";
 
+const LIMIT = 1000;
+
 export default function Jobs() {
   const [filters, setFilters] = useFilters();
-  const { state = "", kind = "", q = "", job = "", sort = "" } = filters;
+  const { state = "", kind = "", q = "", job = "" } = filters;
   const chosen = jobStates.find((entry) => entry.name === state);
-  const jobs = useJobs({ limit: 1000, ...(chosen ? { states: [chosen.state] } : {}) });
+  const jobs = useJobs({ limit: LIMIT, ...(chosen ? { states: [chosen.state] } : {}) });
   const schedules = useQuery(JobService.method.listSchedules, {}, useRefresh(15_000));
   const { paused } = useLive();
   const now = useNow(1000);
   const shown = useMemo(() => {
-    const words = q.toLowerCase().split(/\s+/).filter(Boolean);
-    return (jobs.data?.jobs ?? []).filter((entry) => {
-      if (kind && jobKinds.find((known) => known.kind === entry.kind)?.name !== kind) return false;
-      const text =
-        `${entry.id} ${tableName(entry.table)} ${entry.model} ${entry.reason} ${entry.trigger} ${entry.tier}`.toLowerCase();
-      return words.every((word) => text.includes(word));
-    });
+    const wanted = jobKinds.find((entry) => entry.name === kind)?.kind;
+    const entries = (jobs.data?.jobs ?? []).filter((entry) => wanted === undefined || entry.kind === wanted);
+    return matching(entries, q, (entry) =>
+      [entry.id, tableName(entry.table), entry.model, entry.reason, entry.trigger, entry.tier].join(" "),
+    );
   }, [jobs.data, kind, q]);
   const columns = useMemo(() => columnsAt(now), [now]);
   const counts = jobs.data?.counts ?? {};
   const total = jobStates.reduce((sum, entry) => sum + countOf(counts, entry.name), 0n);
+  const of = chosen ? countOf(counts, chosen.name) : total;
   return (
-    <div className="flex h-full min-h-0 flex-col">
-      <ScreenHead
-        title="Jobs"
-        lead={`Maintenance and promotions, durable over restarts.${paused ? " Refresh is paused." : ""}`}
-        actions={
-          <>
-            <FilterField value={q} onChange={(text) => setFilters({ q: text })} label="Filter jobs" />
-            <Select
-              label="Kind"
-              value={kind}
-              onChange={(value) => setFilters({ kind: value })}
-              options={[
-                { value: "", label: "Any kind" },
-                ...jobKinds.map((entry) => ({ value: entry.name, label: entry.label })),
-              ]}
-            />
-            <CopyCli command={cli.jobs(state)} />
-          </>
-        }
-      />
-      <div className="px-6 pb-3">
+    <ListScreen
+      title="Jobs"
+      lead={`Maintenance and promotions, durable over restarts.${BigInt(LIMIT) < of ? ` The newest ${count(LIMIT)} of ${count(of)}.` : ""}${paused ? " Refresh is paused." : ""}`}
+      actions={
+        <>
+          <TextFilter label="Filter jobs" />
+          <Choice
+            label="Kind"
+            name="kind"
+            options={[
+              { value: "", label: "Any kind" },
+              ...jobKinds.map((entry) => ({ value: entry.name, label: entry.label })),
+            ]}
+          />
+          <CopyCli command={cli.jobs(state)} />
+        </>
+      }
+      facets={
         <Facets
           label="State"
           value={state}
@@ -66,57 +67,41 @@ export default function Jobs() {
           all={{ value: "", label: "All", count: total }}
           facets={jobStates.map((entry) => ({
             value: entry.name,
-            label: <Status tone={entry.tone}>{entry.label}</Status>,
+            // A state that no job is in raises no alarm.
+            label: <Status tone={countOf(counts, entry.name) > 0n ? entry.tone : "idle"}>{entry.label}</Status>,
             count: countOf(counts, entry.name),
           }))}
         />
-      </div>
-      <div className="flex min-h-0 flex-1 flex-col gap-4 px-6 pb-6">
-        <div className="card flex min-h-64 flex-1 flex-col overflow-hidden">
-          <Loaded query={jobs} doing="list the jobs" rows={12}>
-            {() => (
-              <DataTable
-                label="Jobs"
-                className="flex-1"
-                columns={columns}
-                rows={shown}
-                rowId={(entry) => entry.id}
-                rowHeight={50}
-                sort={sort}
-                onSort={(value) => setFilters({ sort: value })}
-                selected={job}
-                onOpen={(entry) => setFilters({ job: entry.id }, true)}
-                minWidth={1000}
-                empty={
-                  total === 0n ? (
-                    <Empty title="No job yet." command="firn compact TABLE --wait">
-                      Jobs start by themselves when commits leave small files, on a schedule, or when somebody asks.
-                    </Empty>
-                  ) : (
-                    <Empty title="No job is like that.">
-                      <button
-                        type="button"
-                        className="link"
-                        onClick={() => setFilters({ state: undefined, kind: undefined, q: undefined })}
-                      >
-                        Show all {count(total)} jobs
-                      </button>
-                    </Empty>
-                  )
-                }
-              />
-            )}
-          </Loaded>
-        </div>
-        <Schedules schedules={schedules.data?.schedules ?? []} now={now} />
-      </div>
+      }
+    >
+      <ListCard
+        query={jobs}
+        doing="list the jobs"
+        label="Jobs"
+        columns={columns}
+        rows={shown}
+        rowId={(entry) => entry.id}
+        rowHeight={50}
+        selected={job}
+        onOpen={(entry) => setFilters({ job: entry.id }, true)}
+        empty={
+          total === 0n ? (
+            <Empty title="No job yet.">
+              Jobs start by themselves when commits leave small files, on a schedule, or when somebody asks.
+            </Empty>
+          ) : (
+            <NoneLike what="job" all={plural(total, "job")} filters={["state", "kind", "q"]} />
+          )
+        }
+      />
+      <Schedules schedules={schedules.data?.schedules ?? []} now={now} />
       <JobDrawer
         id={job}
         known={jobs.data?.jobs.find((entry) => entry.id === job)}
         now={now}
         onClose={() => setFilters({ job: undefined })}
       />
-    </div>
+    </ListScreen>
   );
 }
 
@@ -140,6 +125,7 @@ function columnsAt(now: number): Col<Job>[] {
     {
       id: "what",
       head: "What",
+      least: "18rem",
       by: (job) => job.model || tableName(job.table),
       cell: (job) => (
         <div className="min-w-0">
@@ -159,7 +145,7 @@ function columnsAt(now: number): Col<Job>[] {
     {
       id: "progress",
       head: "Progress",
-      width: "10rem",
+      width: "9rem",
       cell: (job) => {
         const share = progressOf(job);
         const state = jobState(job.state);
@@ -182,7 +168,7 @@ function columnsAt(now: number): Col<Job>[] {
     {
       id: "flow",
       head: "Input → output",
-      width: "16rem",
+      width: "15rem",
       by: (job) => job.bytesIn,
       cell: (job) => (
         <span className="num text-ink-2">{flowOf(job) || (job.rows > 0n ? plural(job.rows, "row") : "–")}</span>
@@ -200,17 +186,7 @@ function columnsAt(now: number): Col<Job>[] {
         return saved < 0n ? <span className="text-ink-3">−{bytes(-saved)}</span> : bytes(saved);
       },
     },
-    {
-      id: "time",
-      head: "Took",
-      width: "6rem",
-      align: "right",
-      by: (job) => took(job, now),
-      cell: (job) => {
-        const ms = took(job, now);
-        return ms === undefined ? "–" : duration(ms);
-      },
-    },
+    tookCol(now),
     {
       id: "created",
       head: "Created",
@@ -225,11 +201,4 @@ function columnsAt(now: number): Col<Job>[] {
       ),
     },
   ];
-}
-
-/** How long a job ran, or has been running. */
-export function took(job: Job, now: number): number | undefined {
-  const from = millis(job.startedAt);
-  if (from === undefined) return undefined;
-  return Math.max(0, (millis(job.endedAt) ?? now) - from);
 }

@@ -12,23 +12,29 @@ import {
   type NodeProps,
   Position,
   ReactFlow,
+  useReactFlow,
+  useStore,
   ViewportPortal,
 } from "@xyflow/react";
-import { useMemo } from "react";
+import { useEffect, useMemo } from "react";
 import "@xyflow/react/dist/base.css";
 import "./canvas.css";
 import { useTheme } from "~/app/theme";
 import type { GraphEdge, GraphNode } from "~/gen/firn/v1/model_pb";
 import { ago, compact, count } from "~/lake/format";
-import { place, size } from "~/lake/graph";
+import { edgeCounts, place, size } from "~/lake/graph";
 import { runState } from "~/lake/runs";
 import { Status } from "~/ui/status";
 
 type ModelNode = Node<{ node: GraphNode; now: number; selected: boolean }, "model">;
-type FlowEdge = Edge<{ edge: GraphEdge; toMode: string }, "flow">;
+type FlowEdge = Edge<{ edge: GraphEdge; to: GraphNode | undefined }, "flow">;
 
 const nodeTypes = { model: ModelCard };
 const edgeTypes = { flow: Flow };
+const tones = { in: "text-ink", out: "text-good", aside: "text-ink-2", held: "text-warn" };
+
+// Never so small that the counts cannot be read: a narrow screen shows a part, and pans.
+const FIT = { padding: 0.08, minZoom: 0.6, maxZoom: 1.05 };
 
 type Props = {
   nodes: readonly GraphNode[];
@@ -49,11 +55,13 @@ export default function Canvas({ nodes, edges, selected, now, onSelect }: Props)
   // biome-ignore lint/correctness/useExhaustiveDependencies: the shape stands for nodes and edges
   const layout = useMemo(() => place(nodes, edges), [shape]);
   const spots = new Map(layout.nodes.map((spot) => [spot.name, spot]));
-  const modes = new Map(nodes.map((node) => [node.name, node.mode]));
+  const byName = new Map(nodes.map((node) => [node.name, node]));
   const flowNodes: ModelNode[] = nodes.map((node) => ({
     id: node.name,
     type: "model",
     position: { x: spots.get(node.name)?.x ?? 0, y: spots.get(node.name)?.y ?? 0 },
+    // The cards have a size of their own; nothing needs to be measured.
+    measured: { width: size.width, height: size.height },
     data: { node, now, selected: node.name === selected },
     ariaLabel: `${node.mode} ${node.name}, ${count(node.rows)} rows`,
   }));
@@ -62,8 +70,10 @@ export default function Canvas({ nodes, edges, selected, now, onSelect }: Props)
     source: edge.from,
     target: edge.to,
     type: "flow",
-    data: { edge, toMode: modes.get(edge.to) ?? "" },
-    ariaLabel: `${edge.from} to ${edge.to}: ${count(edge.read)} rows in, ${count(edge.published)} out`,
+    data: { edge, to: byName.get(edge.to) },
+    ariaLabel: `${edge.from} to ${edge.to}: ${edgeCounts(edge, byName.get(edge.to))
+      .map((entry) => `${count(entry.rows)} ${entry.label}`)
+      .join(", ")}`,
     focusable: false,
   }));
   return (
@@ -74,7 +84,7 @@ export default function Canvas({ nodes, edges, selected, now, onSelect }: Props)
       edgeTypes={edgeTypes}
       colorMode={theme}
       fitView
-      fitViewOptions={{ padding: 0.08, maxZoom: 1.05 }}
+      fitViewOptions={FIT}
       minZoom={0.25}
       maxZoom={1.6}
       nodesDraggable={false}
@@ -116,9 +126,33 @@ export default function Canvas({ nodes, edges, selected, now, onSelect }: Props)
         ))}
       </ViewportPortal>
       <Controls showInteractive={false} />
+      <KeepInSight name={selected} spot={spots.get(selected)} />
     </ReactFlow>
   );
 }
+
+/** Moves the graph when the panel at the right would cover the model it is about. */
+function KeepInSight({ name, spot }: { name: string; spot: { x: number; y: number } | undefined }) {
+  const { getViewport, setViewport } = useReactFlow();
+  const host = useStore((state) => state.domNode);
+  const fitted = useStore((state) => state.nodesInitialized && !state.fitViewQueued);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a place is known by its name
+  useEffect(() => {
+    if (!name || !spot || !host || !fitted) return;
+    // After the first fit, which comes with the first frame.
+    const frame = requestAnimationFrame(() => {
+      const { x, y, zoom } = getViewport();
+      const right = host.getBoundingClientRect().left + x + (spot.x + size.width) * zoom;
+      const free = innerWidth - PANEL;
+      if (right > free && free > size.width) void setViewport({ x: x - (right - free), y, zoom }, { duration: 200 });
+    });
+    return () => cancelAnimationFrame(frame);
+  }, [name, fitted, host]);
+  return null;
+}
+
+/** The width of the drawer with its margins, in pixels. */
+const PANEL = 34 * 16 + 36;
 
 function ModelCard({ data }: NodeProps<ModelNode>) {
   const { node, now, selected } = data;
@@ -174,15 +208,8 @@ function Flow({ sourceX, sourceY, targetX, targetY, sourcePosition, targetPositi
     curvature: 0.32,
   });
   if (!data) return null;
-  const { edge, toMode } = data;
+  const { edge, to } = data;
   const width = 1.5 + Math.log10(Number(edge.read) + 1) * 0.55;
-  const rows: [string, bigint, string][] = [
-    ["in", edge.read, "text-ink"],
-    [toMode === "aggregate" ? "groups written" : "out", edge.published, "text-good"],
-    ["superseded", edge.superseded, "text-ink-2"],
-    ["dropped", edge.dropped, "text-ink-2"],
-    ["quarantined", edge.quarantined, "text-warn"],
-  ];
   return (
     <>
       <BaseEdge path={path} style={{ strokeWidth: width, stroke: "var(--ice-line)" }} />
@@ -192,14 +219,12 @@ function Flow({ sourceX, sourceY, targetX, targetY, sourcePosition, targetPositi
           className="pointer-events-none absolute grid grid-cols-[auto_auto] gap-x-2 rounded-lg border border-line bg-surface/95 px-2 py-1 text-2xs leading-4 shadow-card"
           style={{ transform: `translate(-50%, -50%) translate(${labelX}px, ${labelY}px)` }}
         >
-          {rows
-            .filter(([, rows], index) => index < 2 || rows > 0n)
-            .map(([label, rows, color]) => (
-              <div key={label} className="contents">
-                <dt className="text-ink-3">{label}</dt>
-                <dd className={`num text-right font-medium ${color}`}>{count(rows)}</dd>
-              </div>
-            ))}
+          {edgeCounts(edge, to).map(({ label, rows, tone }) => (
+            <div key={label} className="contents">
+              <dt className="text-ink-3">{label}</dt>
+              <dd className={`num text-right font-medium ${tones[tone]}`}>{count(rows)}</dd>
+            </div>
+          ))}
         </dl>
       </EdgeLabelRenderer>
     </>

@@ -31,7 +31,7 @@ export default function Medallion() {
         lead={
           nodes.length === 0
             ? "Bronze to silver to gold."
-            : `${plural(nodes.filter((node) => node.mode !== "source").length, "model")}. ${pending > 0n ? `${count(pending)} source rows wait for the next run.` : "All watermarks are at the head."}${progress ? ` ${progress}` : ""}`
+            : `${plural(nodes.filter((node) => node.mode !== "source").length, "model")}. ${pending > 0n ? `${count(pending)} source rows wait for the next run.` : "All watermarks are at the head."}${progress ? ` ${progress}` : " Counts on the edges are over all runs."}`
         }
         actions={
           <>
@@ -55,7 +55,7 @@ export default function Medallion() {
           <Loaded query={graph} doing="read the models" rows={10}>
             {() =>
               nodes.length === 0 ? (
-                <Empty title="No model yet." command="firn apply docs/examples/retail">
+                <Empty title="No model yet." command={cli.apply()}>
                   A model is one SQL file with a YAML head that says how its table is kept. Plan it, apply it, run it.
                 </Empty>
               ) : (

@@ -1,8 +1,9 @@
 import { CirclePlay } from "lucide-react";
+import type { ReactNode } from "react";
 import { useRuns } from "~/api/queries";
 import type { GraphEdge, GraphNode } from "~/gen/firn/v1/model_pb";
 import { cli } from "~/lake/cli";
-import { ago, count, duration, millis, moment, plural } from "~/lake/format";
+import { ago, count, duration, elapsed, moment, plural } from "~/lake/format";
 import { bodyOf, rulesOf } from "~/lake/rules";
 import { runState } from "~/lake/runs";
 import { Button } from "~/ui/button";
@@ -10,7 +11,9 @@ import { CopyButton, CopyCli } from "~/ui/copy";
 import { Drawer } from "~/ui/drawer";
 import { Go, TableLink } from "~/ui/go";
 import { Code, Facts } from "~/ui/layout";
+import { Fault } from "~/ui/states";
 import { Status } from "~/ui/status";
+import { Why } from "~/ui/why";
 
 /** One model: its SQL, its rules, its last runs, and the button that runs it. */
 export function NodePanel({
@@ -106,7 +109,7 @@ function Body({ node, edges, now }: { node: GraphNode; edges: readonly GraphEdge
                   </span>,
                 ],
                 ["Definition", <code key="hash">{node.definitionHash.slice(0, 16)}</code>],
-              ] as [string, React.ReactNode][])),
+              ] as [string, ReactNode][])),
         ]}
       />
       {inputs.length > 0 && (
@@ -116,37 +119,29 @@ function Body({ node, edges, now }: { node: GraphNode; edges: readonly GraphEdge
             <Facts
               key={edge.from}
               rows={[
-                ["From", edge.from],
-                [
-                  "Read",
-                  <span key="n" className="num">
-                    {count(edge.read)}
-                  </span>,
-                ],
-                [
-                  node.mode === "aggregate" ? "Groups written" : "Published",
-                  <span key="n" className="num">
-                    {count(edge.published)}
-                  </span>,
-                ],
-                [
-                  "Superseded",
-                  <span key="n" className="num">
-                    {count(edge.superseded)}
-                  </span>,
-                ],
-                [
-                  "Quarantined",
-                  <span key="n" className="num">
-                    {count(edge.quarantined)}
-                  </span>,
-                ],
-                [
-                  "Dropped",
-                  <span key="n" className="num">
-                    {count(edge.dropped)}
-                  </span>,
-                ],
+                ["From", <TableLink key="from" name={edge.from} />],
+                ["Rows read", figure(edge.read)],
+                ...(node.mode === "aggregate"
+                  ? ([
+                      [
+                        <Why
+                          key="why"
+                          text="Each run computes every group anew that its rows touch, so a group counts once for each of these runs."
+                        >
+                          Groups written
+                        </Why>,
+                        <span key="n" className="num">
+                          {count(edge.published)}{" "}
+                          <span className="text-ink-3">for the {count(node.rows)} that it holds now</span>
+                        </span>,
+                      ],
+                    ] as [ReactNode, ReactNode][])
+                  : ([
+                      ["Published", figure(edge.published)],
+                      ["Superseded", figure(edge.superseded)],
+                    ] as [ReactNode, ReactNode][])),
+                ["Quarantined", figure(edge.quarantined)],
+                ["Dropped", figure(edge.dropped)],
               ]}
             />
           ))}
@@ -184,27 +179,29 @@ function Body({ node, edges, now }: { node: GraphNode; edges: readonly GraphEdge
   );
 }
 
+function figure(rows: bigint) {
+  return <span className="num">{count(rows)}</span>;
+}
+
 function LastRuns({ model, now }: { model: string; now: number }) {
   const runs = useRuns({ model, limit: 8 });
   const list = runs.data?.runs ?? [];
   return (
     <section>
       <h3 className="eyebrow mb-2">Last runs</h3>
-      {list.length === 0 && <p className="text-ink-2">It has not run yet.</p>}
-      <ul className="divide-y divide-line rounded-lg border border-line">
+      {runs.error && list.length === 0 ? <Fault error={runs.error} doing="list its runs" /> : null}
+      {runs.data && list.length === 0 && <p className="text-ink-2">It has not run yet.</p>}
+      <ul className="divide-y divide-line rounded-lg border border-line empty:hidden">
         {list.map((run) => {
           const state = runState(run.state);
-          const from = millis(run.startedAt);
-          const to = millis(run.endedAt);
+          const ms = elapsed(run, now);
           return (
             <li key={run.id} className="flex items-center gap-3 px-3 py-1.5 text-xs">
               <Status tone={state.tone}>{state.label}</Status>
               <Go to="/runs/$run" params={{ run: run.id }} className="link num min-w-0 flex-1 truncate">
                 {run.read > 0n ? `${count(run.read)} read, ${count(run.rowsWritten)} written` : "open"}
               </Go>
-              <span className="num text-ink-3">
-                {from !== undefined && to !== undefined ? duration(to - from) : ""}
-              </span>
+              <span className="num text-ink-3">{ms === undefined ? "" : duration(ms)}</span>
               <span className="num text-ink-3">{ago(run.startedAt, now)}</span>
             </li>
           );

@@ -6,7 +6,7 @@ import { transport } from "~/api/transport";
 import { CatalogService } from "~/gen/firn/v1/catalog_pb";
 import { ModelService, RunState } from "~/gen/firn/v1/model_pb";
 import { count } from "~/lake/format";
-import { useToast } from "~/ui/toast";
+import { useToast } from "~/ui/say";
 
 /**
  * Runs models, and what is upstream of them, and says how it goes on. `running`

@@ -16,25 +16,27 @@ export function Attention({ items }: { items: Item[] }) {
   return (
     <ul className="divide-y divide-line">
       {items.slice(0, 12).map((item) => (
-        <li key={item.key} className="flex items-center gap-3 px-4 py-2">
+        <li key={item.key} className="flex flex-wrap items-center gap-x-3 gap-y-1.5 px-4 py-2">
           <SeverityIcon severity={item.severity} />
-          <div className="min-w-0 flex-1">
+          <div className="min-w-0 flex-1 basis-52">
             <div className="flex items-center gap-2">
               <LayerTag layer={layerOf(item.subject)} />
               <span className="truncate font-medium">{item.subject}</span>
             </div>
-            <p className="mt-0.5 text-ink-2">{item.reason}</p>
+            <p className="mt-0.5 break-words text-ink-2">{item.reason}</p>
           </div>
-          <CopyCli command={item.cli} compact />
-          <Go
-            to={item.action.to}
-            params={item.action.params}
-            search={item.action.search}
-            aria-label={`${item.action.label}: ${item.subject}`}
-            className="inline-flex h-7 shrink-0 items-center rounded-md border border-line-strong px-2.5 text-xs font-medium transition-colors hover:border-ink-3 hover:bg-raised"
-          >
-            {item.action.label}
-          </Go>
+          <span className="ml-auto flex items-center gap-1">
+            <CopyCli command={item.cli} compact />
+            <Go
+              to={item.action.to}
+              params={item.action.params}
+              search={item.action.search}
+              aria-label={`${item.action.label}: ${item.subject}`}
+              className="inline-flex h-7 shrink-0 items-center rounded-md border border-line-strong px-2.5 text-xs font-medium transition-colors hover:border-ink-3 hover:bg-raised"
+            >
+              {item.action.label}
+            </Go>
+          </span>
         </li>
       ))}
       {items.length > 12 && (

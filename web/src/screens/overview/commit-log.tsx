@@ -22,12 +22,12 @@ export function CommitLog({ events, now, error }: { events: readonly Event[]; no
                 aria-hidden
                 className={`size-1.5 shrink-0 rounded-full ${event.operation === "replace" ? "bg-busy" : event.kind === "commit" ? "bg-ice" : "bg-ink-3"}`}
               />
-              <span className="min-w-0 flex-1 truncate">
-                {name ? <TableLink name={name} className="font-medium hover:underline" /> : event.kind}{" "}
-                <span className="text-ink-3">
-                  {event.kind === "commit" ? operationLabel(event.operation) : event.kind}
-                  {event.operation !== "replace" && added > 0 ? ` +${compact(added)}` : ""}
-                </span>
+              <span className="min-w-0 truncate" title={name || event.kind}>
+                {name ? <TableLink name={name} className="font-medium hover:underline" /> : event.kind}
+              </span>
+              <span className="flex-1 shrink-0 text-ink-3">
+                {event.kind === "commit" ? operationLabel(event.operation) : name && event.kind}
+                {event.operation !== "replace" && added > 0 ? ` +${compact(added)}` : ""}
               </span>
               <time className="num shrink-0 text-ink-3" title={`${moment(event.at)} by ${event.actor || "unknown"}`}>
                 {ago(event.at, now)}

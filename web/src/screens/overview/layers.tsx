@@ -90,7 +90,7 @@ function LayerTile({
         </Why>
         <span className="ml-1.5 text-sm font-normal tracking-normal text-ink-3">rows</span>
       </div>
-      <div className="mt-2 grid grid-cols-3 gap-x-3 text-xs">
+      <div className="mt-2 flex flex-wrap justify-between gap-x-4 gap-y-1 text-xs">
         <Small label="tables" value={count(main.length)} why={`${plural(members.length, "table")} with side tables.`} />
         <Small label="size" value={bytes(size)} why="Data and delete files at the heads." />
         <Small
@@ -111,7 +111,7 @@ function LayerTile({
 function Small({ label, value, why }: { label: string; value: string; why: string }) {
   return (
     <div className="min-w-0">
-      <div className="text-ink-3">{label}</div>
+      <div className="whitespace-nowrap text-ink-3">{label}</div>
       <div className="num truncate font-medium text-ink">
         <Why plain focusable={false} text={why}>
           {value}

@@ -4,7 +4,7 @@ import { useNow, useRefresh } from "~/app/live";
 import { CatalogService } from "~/gen/firn/v1/catalog_pb";
 import { attention } from "~/lake/attention";
 import { cli } from "~/lake/cli";
-import { count } from "~/lake/format";
+import { count, plural } from "~/lake/format";
 import { CopyCli } from "~/ui/copy";
 import { Card, ScreenHead } from "~/ui/layout";
 import { Empty, Fault, Waiting } from "~/ui/states";
@@ -13,14 +13,14 @@ import { CommitLog } from "./commit-log";
 import { Freshness } from "./freshness";
 import { Layers } from "./layers";
 import { Rhythm } from "./rhythm-card";
-import { Vitals } from "./vitals";
+import { EVENTS, Vitals } from "./vitals";
 
 export default function Overview() {
   const tables = useTables();
   const jobs = useJobs();
   const graph = useGraph();
   const quarantine = useQuarantine({ limit: 1 });
-  const events = useQuery(CatalogService.method.listEvents, { newestFirst: true, limit: 400 }, useRefresh(3000));
+  const events = useQuery(CatalogService.method.listEvents, { newestFirst: true, limit: EVENTS }, useRefresh(3000));
   const now = useNow();
 
   if (tables.error && !tables.data) {
@@ -46,19 +46,19 @@ export default function Overview() {
         lead={
           all.length === 0
             ? "The lake is empty."
-            : `${count(all.length)} tables. ${items.length === 0 ? (known ? "Nothing needs attention." : "") : `${count(items.length)} ${items.length === 1 ? "thing needs" : "things need"} attention.`}`
+            : `${plural(all.length, "table")}. ${items.length === 0 ? (known ? "Nothing needs attention." : "") : `${count(items.length)} ${items.length === 1 ? "thing needs" : "things need"} attention.`}`
         }
         actions={<CopyCli command={cli.tables()} />}
       />
       {all.length === 0 ? (
-        <Empty title="No table yet. Send the first rows." command={cli.ingest("bronze.events")}>
+        <Empty title="No table yet. Make one, and send its first row." command={cli.start()}>
           <p>
-            Create a table and ingest a file of JSON lines, or replay the retail demo with <code>make demo</code>.
-            Spark, Trino, PyIceberg and DuckDB write through the same catalog.
+            Or replay the retail demo with <code>make demo</code>. Spark, Trino, PyIceberg and DuckDB write through the
+            same catalog.
           </p>
         </Empty>
       ) : (
-        <div className="grid gap-4 px-6 xl:grid-cols-[minmax(0,1fr)_22rem]">
+        <div className="grid grid-cols-[minmax(0,1fr)] gap-4 px-6 xl:grid-cols-[minmax(0,1fr)_22rem]">
           <div className="min-w-0 space-y-4">
             <Layers tables={all} nodes={graph.data?.nodes ?? []} now={now} />
             <Card
@@ -86,7 +86,7 @@ export default function Overview() {
             <Vitals
               tables={all}
               jobs={jobs.data}
-              quarantine={quarantine.data?.counts}
+              quarantine={quarantine.data}
               events={events.data?.events ?? []}
               now={now}
             />

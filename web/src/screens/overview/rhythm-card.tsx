@@ -29,7 +29,7 @@ export function Rhythm({ events }: { events: readonly Event[] }) {
         role="img"
         aria-label={`${count(rows)} rows in and ${plural(compactions, "compaction")} in ${plural(events.length, "commit log entry", "commit log entries")}, at most ${count(most)} rows in ${duration(stepMs)}`}
       >
-        <div className="flex h-24 items-end gap-[2px]">
+        <div className="flex h-24 items-end gap-px sm:gap-[2px]">
           {beats.map((beat) => (
             <span
               key={beat.from}
@@ -46,10 +46,10 @@ export function Rhythm({ events }: { events: readonly Event[] }) {
             </span>
           ))}
         </div>
-        <div className="flex h-4 items-center gap-[2px] border-t border-line-strong">
+        <div className="flex h-4 items-center gap-px overflow-hidden border-t sm:gap-[2px] border-line-strong">
           {beats.map((beat) => (
-            <span key={beat.from} className="flex flex-1 justify-center">
-              {beat.compactions > 0 && <span className="size-[5px] rotate-45 bg-busy-fill" />}
+            <span key={beat.from} className="flex min-w-0 flex-1 justify-center">
+              {beat.compactions > 0 && <span className="size-[5px] shrink-0 rotate-45 bg-busy-fill" />}
             </span>
           ))}
         </div>

@@ -1,15 +1,18 @@
 import type { Event, TableSummary } from "~/gen/firn/v1/catalog_pb";
 import type { ListJobsResponse } from "~/gen/firn/v1/job_pb";
 import type { QuarantineCount } from "~/gen/firn/v1/model_pb";
-import { bytes, compact, count, duration, millis, percent, plural } from "~/lake/format";
+import { bytes, compact, count, duration, percent, plural } from "~/lake/format";
 import { excessFiles } from "~/lake/health";
 import { countOf } from "~/lake/jobs";
 import { tableName } from "~/lake/name";
-import { figure } from "~/lake/snapshots";
+import { inflow as rowsIn } from "~/lake/rhythm";
 import { Go } from "~/ui/go";
 import { Bar, Card } from "~/ui/layout";
 import { Status } from "~/ui/status";
 import { Why } from "~/ui/why";
+
+/** So many entries of the commit log are read at a time. */
+export const EVENTS = 400;
 
 /** Ingestion, small-file debt, jobs and quarantine, each with what it is made of. */
 export function Vitals({
@@ -21,15 +24,15 @@ export function Vitals({
 }: {
   tables: readonly TableSummary[];
   jobs: ListJobsResponse | undefined;
-  quarantine: readonly QuarantineCount[] | undefined;
+  quarantine: { counts: readonly QuarantineCount[]; total: bigint } | undefined;
   events: readonly Event[];
   now: number;
 }) {
   const files = tables.reduce((sum, table) => sum + table.dataFiles, 0n);
   const small = tables.reduce((sum, table) => sum + excessFiles(table.health), 0n);
-  const held = quarantine?.reduce((sum, entry) => sum + entry.rows, 0n);
+  const held = quarantine?.total;
   const worst = [...tables].sort((a, b) => Number(excessFiles(b.health) - excessFiles(a.health)))[0];
-  const inflow = rowsIn(events, now);
+  const inflow = rowsIn(events, now, EVENTS);
   const running = countOf(jobs?.counts ?? {}, "running");
   const queued = countOf(jobs?.counts ?? {}, "queued");
   const failed = countOf(jobs?.counts ?? {}, "failed");
@@ -38,8 +41,12 @@ export function Vitals({
       <dl className="divide-y divide-line">
         <Vital
           label="Rows in"
-          why={`Rows of ingestion commits in the last ten minutes, from the commit log (its newest 400 entries).`}
-          value={count(inflow.rows)}
+          why={
+            inflow.cut
+              ? `Rows of ingestion commits in the last ten minutes. The page reads the newest ${count(events.length)} entries of the commit log, and these do not reach back that far: there were more.`
+              : "Rows of ingestion commits in the last ten minutes, from the commit log."
+          }
+          value={`${inflow.cut ? "≥ " : ""}${count(inflow.rows)}`}
           note={
             inflow.rows > 0n
               ? `${compact(inflow.perSecond)} rows/s over ${duration(inflow.overMs)}`
@@ -91,9 +98,10 @@ export function Vitals({
         <Vital
           label="Quarantined"
           why={
-            quarantine && quarantine.length > 0 ? (
+            quarantine && quarantine.counts.length > 0 ? (
               <ul>
-                {quarantine.slice(0, 6).map((entry) => (
+                <li className="mb-1">Rows; one that violates two rules is counted by both.</li>
+                {quarantine.counts.slice(0, 6).map((entry) => (
                   <li key={`${entry.model}/${entry.rule}`} className="flex gap-3">
                     <span className="flex-1">
                       {entry.model} · {entry.rule}
@@ -111,7 +119,7 @@ export function Vitals({
             held === undefined
               ? "reading…"
               : held > 0n
-                ? `by ${plural(quarantine?.length ?? 0, "rule")}`
+                ? `by ${plural(quarantine?.counts.length ?? 0, "rule")}`
                 : "no row is held back"
           }
           to="/quarantine"
@@ -160,13 +168,4 @@ function Vital({
       </dd>
     </div>
   );
-}
-
-/** Rows that ingestion committed in the last ten minutes, and their rate over the time it took. */
-function rowsIn(events: readonly Event[], now: number): { rows: bigint; perSecond: number; overMs: number } {
-  const recent = events.filter((event) => event.actor.startsWith("ingest") && (millis(event.at) ?? 0) > now - 600_000);
-  const rows = recent.reduce((sum, event) => sum + (figure(event.summary, "added-records") ?? 0), 0);
-  const times = recent.map((event) => millis(event.at) ?? now);
-  const overMs = times.length > 1 ? Math.max(...times) - Math.min(...times) : 0;
-  return { rows: BigInt(rows), overMs, perSecond: overMs > 0 ? rows / (overMs / 1000) : 0 };
 }

@@ -1,58 +1,62 @@
 import { useMemo } from "react";
-import { useQuarantine } from "~/api/queries";
+import { useGraph, useQuarantine } from "~/api/queries";
 import { useNow } from "~/app/live";
 import { useFilters } from "~/app/search";
-import type { QuarantineCount, QuarantinedRow } from "~/gen/firn/v1/model_pb";
+import type { GraphNode, QuarantineCount, QuarantinedRow } from "~/gen/firn/v1/model_pb";
 import { cli } from "~/lake/cli";
-import { ago, clip, count, millis, moment, plural } from "~/lake/format";
+import { matching } from "~/lake/filter";
+import { clip, count, plural } from "~/lake/format";
 import { Button } from "~/ui/button";
+import { agoCol } from "~/ui/columns";
 import { CopyCli } from "~/ui/copy";
-import { type Col, DataTable } from "~/ui/data-table";
-import { FacetList, FilterField } from "~/ui/filters";
-import { ScreenHead } from "~/ui/layout";
-import { Empty, Loaded } from "~/ui/states";
+import type { Col } from "~/ui/data-table";
+import { FacetList } from "~/ui/filters";
+import { ListCard, ListScreen, NoneLike, TextFilter } from "~/ui/list";
+import { Empty } from "~/ui/states";
 import { RowDrawer } from "./row-drawer";
 
 const PAGE = 500;
+const MOST_PAGES = 20;
 
 export default function Quarantine() {
   const [filters, setFilters] = useFilters();
-  const { model = "", rule = "", lane = "", q = "", sort = "", row = "" } = filters;
-  const pages = Math.max(1, Math.min(20, Number(filters.pages) || 1));
+  const { model = "", rule = "", lane = "", q = "", row = "" } = filters;
+  const pages = Math.max(1, Math.min(MOST_PAGES, Number(filters.pages) || 1));
   const query = useQuarantine({ model, rule, limit: PAGE, pages });
   const now = useNow();
-  const rows = query.data?.rows ?? [];
+  const graph = useGraph();
+  const rows = useMemo(() => query.data?.rows ?? [], [query.data]);
   const counts = query.data?.counts ?? [];
-  const shown = useMemo(() => {
-    const words = q.toLowerCase().split(/\s+/).filter(Boolean);
-    return rows.filter((entry) => {
-      if (lane && entry.lane !== lane) return false;
-      const text = `${entry.rowId} ${entry.payload} ${entry.reasons.join(" ")}`.toLowerCase();
-      return words.every((word) => text.includes(word));
-    });
-  }, [rows, lane, q]);
+  const shown = useMemo(
+    () =>
+      matching(
+        rows.filter((entry) => !lane || entry.lane === lane),
+        q,
+        (entry) => `${entry.rowId} ${entry.payload} ${entry.reasons.join(" ")}`,
+      ),
+    [rows, lane, q],
+  );
   const columns = useMemo(() => columnsAt(now), [now]);
-  const all = counts.reduce((sum, entry) => sum + entry.rows, 0n);
   const open = rows.find((entry) => keyOf(entry) === row);
   const total = query.data?.total ?? 0n;
+  const narrowed = model || rule || lane || q;
   return (
-    <div className="flex h-full min-h-0 flex-col">
-      <ScreenHead
-        title="Quarantine"
-        lead={
-          all === 0n && total === 0n
-            ? "Rows that a rule left out are kept here, with reason and payload."
-            : `${plural(total, "row")} ${model || rule ? "like that " : ""}left out by a rule, kept with reason and payload.`
-        }
-        actions={
-          <>
-            <FilterField value={q} onChange={(text) => setFilters({ q: text })} label="Filter payloads" />
-            <CopyCli command={cli.quarantine(model, rule)} />
-          </>
-        }
-      />
-      <div className="grid min-h-0 flex-1 gap-4 px-6 pb-6 lg:grid-cols-[15rem_minmax(0,1fr)]">
-        <div className="min-h-0 space-y-5 overflow-y-auto">
+    <ListScreen
+      title="Quarantine"
+      lead={
+        total === 0n && !model && !rule
+          ? "Rows that a rule left out are kept here, with reason and payload."
+          : `${plural(total, "row")} ${model || rule ? "like that " : ""}left out by a rule, kept with reason and payload.`
+      }
+      actions={
+        <>
+          <TextFilter label="Filter payloads" />
+          <CopyCli command={cli.quarantine(model, rule)} />
+        </>
+      }
+    >
+      <div className="grid min-h-0 flex-1 gap-4 max-lg:grid-rows-[auto_minmax(22rem,1fr)] lg:grid-cols-[15rem_minmax(0,1fr)]">
+        <div className="min-h-0 space-y-5 overflow-y-auto max-lg:max-h-56">
           <FacetList
             title="Rule"
             value={rule}
@@ -66,10 +70,7 @@ export default function Quarantine() {
             title="Model"
             value={model}
             onChange={(value) => setFilters({ model: value, row: undefined })}
-            facets={sumBy(
-              counts.filter((entry) => !rule || entry.rule === rule),
-              (entry) => entry.model,
-            )}
+            facets={models(counts, rule, graph.data?.nodes ?? [])}
           />
           <FacetList
             title={`Contributor${BigInt(rows.length) < total ? `, of ${count(rows.length)} loaded` : ""}`}
@@ -78,60 +79,50 @@ export default function Quarantine() {
             facets={lanes(rows)}
           />
         </div>
-        <div className="card flex min-h-64 flex-col overflow-hidden">
-          <Loaded query={query} doing="list the quarantined rows" rows={12}>
-            {() => (
-              <DataTable
-                label="Quarantined rows"
-                className="flex-1"
-                columns={columns}
-                rows={shown}
-                rowId={keyOf}
-                sort={sort}
-                onSort={(value) => setFilters({ sort: value })}
-                selected={row}
-                onOpen={(entry) => setFilters({ row: keyOf(entry) }, true)}
-                minWidth={900}
-                empty={
-                  all === 0n && rows.length === 0 && !model && !rule ? (
-                    <Empty title="No row is in quarantine.">
-                      A rule with <code>on_fail: quarantine</code> keeps what it leaves out here, in the same
-                      transaction as what it publishes.
-                    </Empty>
-                  ) : (
-                    <Empty title="No row is like that.">
-                      <button
-                        type="button"
-                        className="link"
-                        onClick={() => setFilters({ model: undefined, rule: undefined, lane: undefined, q: undefined })}
-                      >
-                        Show all rows
-                      </button>
-                    </Empty>
-                  )
-                }
-              />
-            )}
-          </Loaded>
-          {BigInt(rows.length) < total && (
-            <div className="flex items-center gap-3 border-t border-line bg-raised px-4 py-1.5 text-xs text-ink-2">
-              <span className="num flex-1">
-                newest {count(rows.length)} of {count(total)} rows
-              </span>
-              <Button kind="quiet" disabled={query.isFetching} onClick={() => setFilters({ pages: String(pages + 1) })}>
-                Load more
-              </Button>
-            </div>
-          )}
-        </div>
+        <ListCard
+          query={query}
+          doing="list the quarantined rows"
+          label="Quarantined rows"
+          columns={columns}
+          rows={shown}
+          rowId={keyOf}
+          selected={row}
+          onOpen={(entry) => setFilters({ row: keyOf(entry) }, true)}
+          empty={
+            narrowed ? (
+              <NoneLike what="row" all="all rows" filters={["model", "rule", "lane", "q"]} />
+            ) : (
+              <Empty title="No row is in quarantine.">
+                A rule with <code>on_fail: quarantine</code> keeps what it leaves out here, in the same transaction as
+                what it publishes.
+              </Empty>
+            )
+          }
+          foot={
+            BigInt(rows.length) < total && (
+              <div className="flex items-center gap-3 border-t border-line bg-raised px-4 py-1.5 text-xs text-ink-2">
+                <span className="num flex-1">
+                  newest {count(rows.length)} of {plural(total, "row")}
+                </span>
+                <Button
+                  kind="quiet"
+                  disabled={query.isFetching || pages >= MOST_PAGES}
+                  onClick={() => setFilters({ pages: String(pages + 1) })}
+                >
+                  {pages >= MOST_PAGES ? "Narrow it by a rule to see more" : "Load more"}
+                </Button>
+              </div>
+            )
+          }
+        />
       </div>
       <RowDrawer row={open} onClose={() => setFilters({ row: undefined })} />
-    </div>
+    </ListScreen>
   );
 }
 
 /** What tells quarantined rows apart. */
-export function keyOf(row: QuarantinedRow): string {
+function keyOf(row: QuarantinedRow): string {
   return `${row.model}/${row.rowId}/${row.runId}`;
 }
 
@@ -139,6 +130,18 @@ function sumBy(counts: readonly QuarantineCount[], by: (entry: QuarantineCount) 
   const sums = new Map<string, bigint>();
   for (const entry of counts) sums.set(by(entry), (sums.get(by(entry)) ?? 0n) + entry.rows);
   return [...sums].sort((a, b) => Number(b[1] - a[1])).map(([value, rows]) => ({ value, label: value, count: rows }));
+}
+
+/**
+ * Rows by model. A row that violates two rules is counted by each of them, so
+ * over all rules the model's own count stands.
+ */
+function models(counts: readonly QuarantineCount[], rule: string, nodes: readonly GraphNode[]) {
+  const own = new Map(nodes.map((node) => [node.name, node.quarantined]));
+  return sumBy(
+    counts.filter((entry) => !rule || entry.rule === rule),
+    (entry) => entry.model,
+  ).map((facet) => (rule ? facet : { ...facet, count: own.get(facet.value) ?? facet.count }));
 }
 
 function lanes(rows: readonly QuarantinedRow[]) {
@@ -175,19 +178,9 @@ function columnsAt(now: number): Col<QuarantinedRow>[] {
     {
       id: "payload",
       head: "Payload",
+      least: "20rem",
       cell: (row) => <code className="text-xs text-ink-2">{clip(row.payload, 400)}</code>,
     },
-    {
-      id: "at",
-      head: "When",
-      width: "7rem",
-      align: "right",
-      by: (row) => millis(row.quarantinedAt),
-      cell: (row) => (
-        <span className="text-ink-2" title={moment(row.quarantinedAt)}>
-          {ago(row.quarantinedAt, now)}
-        </span>
-      ),
-    },
+    agoCol("at", "When", (row) => row.quarantinedAt, now),
   ];
 }

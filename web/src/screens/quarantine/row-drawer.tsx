@@ -2,6 +2,7 @@ import { useGraph } from "~/api/queries";
 import type { QuarantinedRow } from "~/gen/firn/v1/model_pb";
 import { cli } from "~/lake/cli";
 import { moment } from "~/lake/format";
+import { fieldsOf } from "~/lake/payload";
 import { rulesOf } from "~/lake/rules";
 import { CopyButton, CopyCli } from "~/ui/copy";
 import { Drawer } from "~/ui/drawer";
@@ -141,22 +142,4 @@ function Payload({ text }: { text: string }) {
       />
     </div>
   );
-}
-
-/** Top-level fields of a JSON object with their values as written. */
-export function fieldsOf(text: string): [string, string][] | undefined {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    if (parsed === null || typeof parsed !== "object" || Array.isArray(parsed)) return undefined;
-    return Object.entries(parsed).map(([key, value]) => [key, written(text, key) ?? JSON.stringify(value)]);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The number behind a key, digit for digit as it was sent. */
-function written(text: string, key: string): string | undefined {
-  const start = text.indexOf(`${JSON.stringify(key)}:`);
-  if (start < 0) return undefined;
-  return /^\s*(-?\d[\d.eE+-]*)\s*[,}]/.exec(text.slice(start + JSON.stringify(key).length + 1))?.[1];
 }

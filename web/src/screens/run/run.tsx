@@ -4,13 +4,13 @@ import { useGraph } from "~/api/queries";
 import { useNow, useRefresh } from "~/app/live";
 import { ModelService, type Run } from "~/gen/firn/v1/model_pb";
 import { cli } from "~/lake/cli";
-import { ago, count, duration, millis, moment } from "~/lake/format";
+import { ago, count, duration, elapsed, moment, plural } from "~/lake/format";
 import { hasLaw } from "~/lake/law";
 import { rulesOf } from "~/lake/rules";
 import { runState } from "~/lake/runs";
 import { CopyCli } from "~/ui/copy";
 import { Go, TableLink } from "~/ui/go";
-import { Card, Facts, Figure, ScreenHead } from "~/ui/layout";
+import { Card, Facts, Figure, Figures, ScreenHead } from "~/ui/layout";
 import { Loaded } from "~/ui/states";
 import { Status } from "~/ui/status";
 import { LawLedger } from "./law-ledger";
@@ -30,8 +30,7 @@ function RunView({ run }: { run: Run }) {
   const now = useNow();
   const graph = useGraph();
   const state = runState(run.state);
-  const from = millis(run.startedAt);
-  const to = millis(run.endedAt);
+  const ms = elapsed(run, now);
   const model = graph.data?.nodes.find((node) => node.name === run.model);
   const rules = rulesOf(model?.sql ?? "");
   const byRule = Object.entries(run.byRule).sort((a, b) => Number(b[1] - a[1]));
@@ -53,9 +52,9 @@ function RunView({ run }: { run: Run }) {
           </>
         }
         lead={
-          <span className="num">
+          <span>
             {moment(run.startedAt)} ({ago(run.startedAt, now)})
-            {from !== undefined && `, took ${duration((to ?? now) - from)}`}
+            {ms !== undefined && `, ${run.endedAt ? "took" : "for"} ${duration(ms)}`}
           </span>
         }
         actions={
@@ -63,7 +62,7 @@ function RunView({ run }: { run: Run }) {
             <Go to="/medallion" search={{ node: run.model }} className="link mr-2">
               Open model
             </Go>
-            <CopyCli command={cli.run(run.model)} />
+            <CopyCli command={cli.runs(run.model)} />
           </>
         }
       />
@@ -76,11 +75,23 @@ function RunView({ run }: { run: Run }) {
             <p className="mt-0.5 break-words whitespace-pre-wrap text-ink-2">{run.error}</p>
           </div>
         )}
-        <div className="card grid grid-cols-2 gap-x-6 gap-y-4 px-5 py-4 sm:grid-cols-4 xl:grid-cols-6">
+        <Figures>
           <Figure label="Read" value={count(run.read)} note="source rows" />
           <Figure label="Written" value={count(run.rowsWritten)} note="rows to the target" />
-          {run.groups > 0n && <Figure label="Groups" value={count(run.groups)} note="recomputed in full" />}
-          <Figure label="Superseded" value={count(run.superseded)} note="a later row of the key won" />
+          {run.groups > 0n && (
+            <Figure
+              label="Groups"
+              value={count(run.groups)}
+              note="recomputed in full"
+              why="Groups that the rows read touch, old and new: each is computed anew from all its source rows."
+            />
+          )}
+          <Figure
+            label="Superseded"
+            value={count(run.superseded)}
+            note="a later row of the key won"
+            why="Of the rows read and of those that were live: a later one of the same key took their place."
+          />
           <Figure
             label="Quarantined"
             value={
@@ -93,13 +104,17 @@ function RunView({ run }: { run: Run }) {
               )
             }
             note="kept with their reasons"
+            why="Rows, each counted once, however many rules it violates. By rule tells them apart."
           />
           <Figure label="Warned" value={count(run.warned)} note="published all the same" />
-        </div>
-        <Card title="Timeline" aside={<span className="num text-xs text-ink-3">{run.steps.length} steps</span>}>
+        </Figures>
+        <Card
+          title="Timeline"
+          aside={<span className="num text-xs text-ink-3">{plural(run.steps.length, "step")}</span>}
+        >
           <Steps run={run} />
         </Card>
-        <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_24rem]">
+        <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 xl:grid-cols-[minmax(0,1fr)_24rem]">
           <Card title="Every row accounted for" flush>
             {hasLaw(run, model?.mode) ? (
               <LawLedger run={run} />
@@ -143,7 +158,7 @@ function RunView({ run }: { run: Run }) {
                 rows={[
                   ...run.sources.map((source): [React.ReactNode, React.ReactNode] => [
                     "Source",
-                    <div key={source.table} className="num">
+                    <div key={source.table} className="break-all tabular-nums">
                       <TableLink name={source.table} />
                       <div className="text-xs text-ink-2">
                         after {source.fromSnapshotId === 0n ? "the beginning" : source.fromSnapshotId.toString()}

@@ -5,25 +5,28 @@ import { useNow } from "~/app/live";
 import { useFilters } from "~/app/search";
 import type { Run } from "~/gen/firn/v1/model_pb";
 import { cli } from "~/lake/cli";
-import { ago, count, duration, millis, moment } from "~/lake/format";
+import { count } from "~/lake/format";
 import { hasLaw, law } from "~/lake/law";
 import { runState } from "~/lake/runs";
+import { agoCol, countCol, tookCol } from "~/ui/columns";
 import { CopyCli } from "~/ui/copy";
-import { type Col, DataTable } from "~/ui/data-table";
-import { Facets, Select } from "~/ui/filters";
+import type { Col } from "~/ui/data-table";
+import { Facets } from "~/ui/filters";
 import { Go } from "~/ui/go";
-import { ScreenHead } from "~/ui/layout";
-import { Empty, Loaded } from "~/ui/states";
+import { Choice, ListCard, ListScreen, NoneLike } from "~/ui/list";
+import { Empty } from "~/ui/states";
 import { Status } from "~/ui/status";
+
+const LIMIT = 500;
 
 export default function Runs() {
   const [filters, setFilters] = useFilters();
-  const { model = "", state = "", sort = "" } = filters;
-  const runs = useRuns({ model, limit: 500 });
+  const { model = "", state = "" } = filters;
+  const runs = useRuns({ model, limit: LIMIT });
   const graph = useGraph();
   const navigate = useNavigate();
   const now = useNow();
-  const all = runs.data?.runs ?? [];
+  const all = useMemo(() => runs.data?.runs ?? [], [runs.data]);
   const labels = useMemo(() => {
     const counts = new Map<string, number>();
     for (const run of all) counts.set(runState(run.state).label, (counts.get(runState(run.state).label) ?? 0) + 1);
@@ -34,23 +37,20 @@ export default function Runs() {
   const columns = useMemo(() => columnsAt(now, modes), [now, modes]);
   const models = (graph.data?.nodes ?? []).filter((node) => node.mode !== "source").map((node) => node.name);
   return (
-    <div className="flex h-full min-h-0 flex-col">
-      <ScreenHead
-        title="Runs"
-        lead="Promotions, each with its account of every row it read."
-        actions={
-          <>
-            <Select
-              label="Model"
-              value={model}
-              onChange={(value) => setFilters({ model: value })}
-              options={[{ value: "", label: "All models" }, ...models.map((name) => ({ value: name, label: name }))]}
-            />
-            <CopyCli command={cli.run(model)} />
-          </>
-        }
-      />
-      <div className="px-6 pb-3">
+    <ListScreen
+      title="Runs"
+      lead={`Promotions, each with its account of every row it read.${all.length === LIMIT ? ` The newest ${count(LIMIT)}.` : ""}`}
+      actions={
+        <>
+          <Choice
+            label="Model"
+            name="model"
+            options={[{ value: "", label: "All models" }, ...models.map((name) => ({ value: name, label: name }))]}
+          />
+          <CopyCli command={cli.runs(model)} />
+        </>
+      }
+      facets={
         <Facets
           label="State"
           value={state}
@@ -58,28 +58,27 @@ export default function Runs() {
           all={{ value: "", label: "All", count: all.length }}
           facets={labels.map(([label, n]) => ({ value: label, label, count: n }))}
         />
-      </div>
-      <div className="min-h-0 flex-1 px-6 pb-6">
-        <div className="card flex h-full flex-col overflow-hidden">
-          <Loaded query={runs} doing="list the runs" rows={12}>
-            {() => (
-              <DataTable
-                label="Runs"
-                className="flex-1"
-                columns={columns}
-                rows={shown}
-                rowId={(run) => run.id}
-                sort={sort}
-                onSort={(value) => setFilters({ sort: value })}
-                onOpen={(run) => void navigate({ to: "/runs/$run", params: { run: run.id } } as never)}
-                minWidth={980}
-                empty={<Empty title="No run yet." command={cli.run()} />}
-              />
-            )}
-          </Loaded>
-        </div>
-      </div>
-    </div>
+      }
+    >
+      <ListCard
+        query={runs}
+        doing="list the runs"
+        label="Runs"
+        columns={columns}
+        rows={shown}
+        rowId={(run) => run.id}
+        onOpen={(run) => void navigate({ to: "/runs/$run", params: { run: run.id } } as never)}
+        empty={
+          model || state ? (
+            <NoneLike what="run" all="all runs" filters={["model", "state"]} />
+          ) : (
+            <Empty title="No run yet." command={models.length > 0 ? cli.run() : cli.apply()}>
+              A run promotes what is new in a model's sources, or nothing at all.
+            </Empty>
+          )
+        }
+      />
+    </ListScreen>
   );
 }
 
@@ -89,6 +88,7 @@ function columnsAt(now: number, modes: ReadonlyMap<string, string>): Col<Run>[] 
       id: "state",
       head: "State",
       width: "8.5rem",
+      by: (run) => runState(run.state).label,
       cell: (run) => <Status tone={runState(run.state).tone}>{runState(run.state).label}</Status>,
     },
     {
@@ -101,31 +101,10 @@ function columnsAt(now: number, modes: ReadonlyMap<string, string>): Col<Run>[] 
         </Go>
       ),
     },
-    { id: "read", head: "Read", width: "7rem", align: "right", by: (run) => run.read, cell: (run) => count(run.read) },
-    {
-      id: "written",
-      head: "Written",
-      width: "7rem",
-      align: "right",
-      by: (run) => run.rowsWritten,
-      cell: (run) => count(run.rowsWritten),
-    },
-    {
-      id: "superseded",
-      head: "Superseded",
-      width: "7rem",
-      align: "right",
-      by: (run) => run.superseded,
-      cell: (run) => count(run.superseded),
-    },
-    {
-      id: "quarantined",
-      head: "Quarantined",
-      width: "7.5rem",
-      align: "right",
-      by: (run) => run.quarantined,
-      cell: (run) => count(run.quarantined),
-    },
+    countCol("read", "Read", (run) => run.read),
+    countCol("written", "Written", (run) => run.rowsWritten),
+    countCol("superseded", "Superseded", (run) => run.superseded),
+    countCol("quarantined", "Quarantined", (run) => run.quarantined, "7.5rem"),
     {
       id: "law",
       head: "Law",
@@ -137,27 +116,7 @@ function columnsAt(now: number, modes: ReadonlyMap<string, string>): Col<Run>[] 
         return law(run).holds ? <Status tone="good">holds</Status> : <Status tone="bad">broken</Status>;
       },
     },
-    {
-      id: "took",
-      head: "Took",
-      width: "6rem",
-      align: "right",
-      cell: (run) => {
-        const from = millis(run.startedAt);
-        return from === undefined ? "–" : duration((millis(run.endedAt) ?? now) - from);
-      },
-    },
-    {
-      id: "started",
-      head: "Started",
-      width: "7rem",
-      align: "right",
-      by: (run) => millis(run.startedAt),
-      cell: (run) => (
-        <span className="text-ink-2" title={moment(run.startedAt)}>
-          {ago(run.startedAt, now)}
-        </span>
-      ),
-    },
+    tookCol(now),
+    agoCol("started", "Started", (run) => run.startedAt, now),
   ];
 }

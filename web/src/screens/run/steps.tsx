@@ -18,7 +18,10 @@ export function Steps({ run }: { run: Run }) {
   return (
     <ol className="space-y-1.5">
       {bars.map((bar) => (
-        <li key={bar.name} className="grid grid-cols-[5.5rem_minmax(0,1fr)_5rem_4rem] items-center gap-3">
+        <li
+          key={bar.name}
+          className="grid grid-cols-[4.5rem_minmax(0,1fr)_3.75rem_3.25rem] items-center gap-2 sm:grid-cols-[5.5rem_minmax(0,1fr)_5rem_4rem] sm:gap-3"
+        >
           <span className="font-medium">{bar.name}</span>
           <span className="relative h-4 rounded bg-sunken">
             <span

@@ -1,8 +1,11 @@
 import { createQueryOptions, useTransport } from "@connectrpc/connect-query";
 import { useQueries } from "@tanstack/react-query";
 import { ChevronRight, Table2 } from "lucide-react";
-import { useMemo, useState } from "react";
-import { CatalogService } from "~/gen/firn/v1/catalog_pb";
+import { useCallback, useMemo, useState } from "react";
+import { useStable } from "~/app/stable";
+import { CatalogService, type GetTableResponse } from "~/gen/firn/v1/catalog_pb";
+import { matching } from "~/lake/filter";
+import { count } from "~/lake/format";
 import { layerOf, parseTable, sideOf, sqlName } from "~/lake/name";
 import { FilterField } from "~/ui/filters";
 import { Empty, Waiting } from "~/ui/states";
@@ -15,19 +18,26 @@ const EAGER = 24;
  */
 export function useColumns(tables: readonly string[], sql: string): ReadonlyMap<string, readonly string[]> {
   const transport = useTransport();
-  const wanted = useMemo(
-    () => (tables.length <= EAGER ? tables : tables.filter((table) => sql.includes(table))).slice(0, EAGER),
-    [tables, sql],
+  const wanted = useStable(
+    useMemo(
+      () => (tables.length <= EAGER ? tables : tables.filter((table) => sql.includes(table))).slice(0, EAGER),
+      [tables, sql],
+    ),
+  );
+  // The editor's language is made anew with each new map: it must not change with each key.
+  const combine = useCallback(
+    (answers: { data: GetTableResponse | undefined }[]) =>
+      new Map(
+        wanted.map((table, index) => [table, (answers[index]?.data?.columns ?? []).map((column) => column.name)]),
+      ),
+    [wanted],
   );
   return useQueries({
     queries: wanted.map((table) => ({
       ...createQueryOptions(CatalogService.method.getTable, { table: parseTable(table) }, { transport }),
       staleTime: 60_000,
     })),
-    combine: (answers) =>
-      new Map(
-        wanted.map((table, index) => [table, (answers[index]?.data?.columns ?? []).map((column) => column.name)]),
-      ),
+    combine,
   });
 }
 
@@ -43,7 +53,8 @@ export function CatalogPanel({
   loading: boolean;
 }) {
   const [text, setText] = useState("");
-  const shown = tables.filter((table) => table.toLowerCase().includes(text.toLowerCase())).slice(0, 200);
+  const found = useMemo(() => matching(tables, text, (table) => table), [tables, text]);
+  const shown = found.slice(0, 200);
   return (
     <aside aria-label="Catalog" className="hidden min-h-0 flex-col border-l border-line bg-surface lg:flex">
       <div className="border-b border-line p-2">
@@ -57,6 +68,12 @@ export function CatalogPanel({
             <Entry key={table} table={table} columns={columns.get(table)} onInsert={onInsert} />
           ))}
         </ul>
+        {found.length > shown.length && (
+          <p className="px-2 py-1 text-xs text-ink-3">and {count(found.length - shown.length)} more: filter by name</p>
+        )}
+        {tables.length > 0 && found.length === 0 && (
+          <p className="px-2 py-1 text-xs text-ink-2">No table is like that.</p>
+        )}
       </div>
     </aside>
   );

@@ -5,6 +5,7 @@ import { useTables } from "~/api/queries";
 import { transport } from "~/api/transport";
 import { useSql } from "~/api/use-sql";
 import { useFilters } from "~/app/search";
+import { useStable } from "~/app/stable";
 import { csvParts } from "~/arrow/csv";
 import { type ExplainResponse, QueryService } from "~/gen/firn/v1/query_pb";
 import { cli } from "~/lake/cli";
@@ -26,7 +27,9 @@ const LIMITS = ["1000", "10000", "100000", "0"];
 export default function Sql() {
   const [filters, setFilters] = useFilters();
   const tables = useTables();
-  const names = useMemo(() => (tables.data?.tables ?? []).map((table) => tableName(table.table)), [tables.data]);
+  const names = useStable(
+    useMemo(() => (tables.data?.tables ?? []).map((table) => tableName(table.table)), [tables.data]),
+  );
   const { state, run, cancel } = useSql();
   const [text, setText] = useState(filters.q ?? "");
   const [plan, setPlan] = useState<{ answer?: ExplainResponse; error?: unknown }>();

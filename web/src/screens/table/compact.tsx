@@ -3,16 +3,16 @@ import { Layers2 } from "lucide-react";
 import { useState } from "react";
 import { JobKind, JobService } from "~/gen/firn/v1/job_pb";
 import { cli } from "~/lake/cli";
-import { bytes, count, plural } from "~/lake/format";
+import { bytes, count, plural, sentence } from "~/lake/format";
 import { parseTable } from "~/lake/name";
 import { partitionName } from "~/lake/partitions";
 import { Button } from "~/ui/button";
 import { CopyCli } from "~/ui/copy";
 import { Modal } from "~/ui/drawer";
 import { Go } from "~/ui/go";
+import { useToast } from "~/ui/say";
 import { Fault, Waiting } from "~/ui/states";
 import { Status } from "~/ui/status";
-import { useToast } from "~/ui/toast";
 
 const kinds = {
   compact: { kind: JobKind.COMPACT, verb: "Compact", doing: "compaction", cli: cli.compact, dry: cli.compactDry },
@@ -75,11 +75,12 @@ function DryRun({ table, what, onClose }: { table: string; what: keyof typeof ki
       actions={
         <>
           <CopyCli command={kind.cli(table)} />
+          <CopyCli command={kind.dry(table)} label="dry run" />
           <span className="flex-1" />
           <Button onClick={onClose}>Cancel</Button>
           <Button
-            kind="primary"
-            disabled={submit.isPending}
+            kind={nothing ? "plain" : "primary"}
+            disabled={submit.isPending || plan.isPending}
             onClick={() => submit.mutate({ table: parseTable(table), kind: kind.kind })}
           >
             {nothing ? "Queue it anyway" : kind.verb}
@@ -137,9 +138,9 @@ function DryRun({ table, what, onClose }: { table: string; what: keyof typeof ki
         </div>
       )}
       {plan.data?.whyNot && (
-        <p className="flex gap-2 text-ink-2">
+        <p className="flex items-start gap-2 text-ink-2">
           <Status tone="idle">{nothing ? "Nothing to do" : "Left alone"}</Status>
-          <span className="min-w-0">{plan.data.whyNot}</span>
+          <span className="min-w-0">{sentence(plan.data.whyNot)}</span>
         </p>
       )}
       {nothing && !plan.data?.whyNot && <p className="text-ink-2">There is nothing to do.</p>}

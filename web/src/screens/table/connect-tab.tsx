@@ -45,7 +45,9 @@ export default function ConnectTab() {
           >
             <Code label="Snippet">{data.text}</Code>
             <p className="mt-3 text-xs text-ink-3">
-              It works unedited on this machine. From another one, replace the loopback address by the service's.
+              {/127\.0\.0\.1|localhost/.test(data.text)
+                ? "It works unedited on this machine. From another one, replace the loopback addresses by the service's."
+                : "It works unedited wherever these addresses are reached."}
             </p>
           </Card>
         )}

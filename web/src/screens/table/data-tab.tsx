@@ -1,5 +1,5 @@
 import { RotateCw, SquareTerminal } from "lucide-react";
-import { useEffect } from "react";
+import { useCallback, useEffect } from "react";
 import { useSql } from "~/api/use-sql";
 import { useFilters } from "~/app/search";
 import { cli } from "~/lake/cli";
@@ -22,7 +22,7 @@ export default function DataTab() {
   const { state, run } = useSql();
   const { snapshot = "", rows: limit = "100" } = filters;
   const sql = `SELECT * FROM ${sqlName(name)} LIMIT ${Number(limit) || 100}`;
-  useEffect(() => {
+  const read = useCallback(() => {
     const id = snapshotId(snapshot);
     run({
       sql,
@@ -30,6 +30,7 @@ export default function DataTab() {
       maxRows: BigInt(Number(limit) || 100),
     });
   }, [run, sql, name, snapshot, limit]);
+  useEffect(read, [read]);
   const scan = state.header?.tables[0];
   return (
     <div className="flex h-full min-h-96 flex-col gap-3">
@@ -46,19 +47,7 @@ export default function DataTab() {
           {state.stats && `${plural(state.stats.rows, "row")} in ${duration(state.stats.elapsedMs)}`}
           {scan && `, snapshot ${shortSnapshot(scan.snapshotId)}`}
         </span>
-        <Button
-          kind="quiet"
-          icon={<RotateCw aria-hidden className="size-3.5" />}
-          onClick={() =>
-            run({
-              sql,
-              maxRows: BigInt(Number(limit) || 100),
-              pins: snapshot
-                ? [{ table: parseTable(name), at: { case: "snapshotId", value: snapshotId(snapshot) } }]
-                : [],
-            })
-          }
-        >
+        <Button kind="quiet" icon={<RotateCw aria-hidden className="size-3.5" />} onClick={read}>
           Read again
         </Button>
         <Go
@@ -72,7 +61,14 @@ export default function DataTab() {
         <CopyCli command={cli.sql(sql, snapshot ? `${name}=${snapshot}` : "")} />
       </div>
       {state.status === "failed" && (
-        <Fault error={state.error} doing={`read ${name}`} retry={() => setFilters({ snapshot: undefined })} />
+        <div className="space-y-2">
+          <Fault error={state.error} doing={`read ${name}`} retry={read} />
+          {snapshot && (
+            <button type="button" className="link" onClick={() => setFilters({ snapshot: undefined })}>
+              Read the head instead of snapshot {snapshot}
+            </button>
+          )}
+        </div>
       )}
       {state.status !== "failed" && (
         <div className="card min-h-0 flex-1 overflow-hidden">

@@ -2,12 +2,14 @@ import { useMemo } from "react";
 import { useFilters } from "~/app/search";
 import type { DataFile } from "~/gen/firn/v1/catalog_pb";
 import { cli } from "~/lake/cli";
-import { bytes, count, plural } from "~/lake/format";
+import { matching } from "~/lake/filter";
+import { count, plural } from "~/lake/format";
 import { partitionName } from "~/lake/partitions";
+import { bytesCol, countCol } from "~/ui/columns";
 import { CopyCli } from "~/ui/copy";
-import { type Col, DataTable } from "~/ui/data-table";
-import { FilterField } from "~/ui/filters";
+import type { Col } from "~/ui/data-table";
 import { Card } from "~/ui/layout";
+import { ListCard, NoneLike, TextFilter } from "~/ui/list";
 import { Empty, Loaded } from "~/ui/states";
 import { useFiles } from "./files";
 import { Histogram } from "./histogram";
@@ -19,97 +21,64 @@ const LIMIT = 5000;
 export default function FilesTab() {
   const name = useTableName();
   const [filters, setFilters] = useFilters();
-  const { q = "", sort = "-bytes", snapshot = "" } = filters;
+  const { q = "", snapshot = "" } = filters;
   const query = useFiles(name, snapshot, LIMIT);
+  const files = useMemo(() => query.data?.files ?? [], [query.data]);
+  const shown = useMemo(
+    () => matching(files, q, (file) => `${file.path} ${partitionName(file.partition)} ${file.content}`),
+    [files, q],
+  );
+  const total = query.data?.total ?? 0n;
   return (
     <div className="flex h-full min-h-[34rem] flex-col gap-4">
-      <Loaded query={query} doing="list the files" rows={12}>
-        {(data) => (
+      <Card
+        className="shrink-0"
+        title="File sizes"
+        aside={
           <>
-            <Card
-              className="shrink-0"
-              title="File sizes"
-              aside={
-                <>
-                  <span className="text-xs text-ink-3" data-files={data.total.toString()}>
-                    {plural(data.total, "live file")}
-                  </span>
-                  <SnapshotPicker table={name} value={snapshot} onChange={(value) => setFilters({ snapshot: value })} />
-                  <CopyCli command={cli.files(name)} />
-                </>
-              }
-            >
-              <Histogram buckets={data.histogram} target={data.targetBytes} />
-            </Card>
-            <FileTable
-              files={data.files}
-              total={data.total}
-              q={q}
-              sort={sort}
-              onFilter={(text) => setFilters({ q: text })}
-              onSort={(value) => setFilters({ sort: value })}
-              table={name}
-            />
+            {query.data && (
+              <span className="text-xs text-ink-3" data-files={total.toString()}>
+                {plural(total, "live file")}
+              </span>
+            )}
+            <SnapshotPicker table={name} value={snapshot} onChange={(value) => setFilters({ snapshot: value })} />
+            <CopyCli command={cli.files(name, snapshot)} />
           </>
-        )}
-      </Loaded>
-    </div>
-  );
-}
-
-function FileTable({
-  files,
-  total,
-  q,
-  sort,
-  onFilter,
-  onSort,
-  table,
-}: {
-  files: DataFile[];
-  total: bigint;
-  q: string;
-  sort: string;
-  onFilter: (text: string) => void;
-  onSort: (sort: string) => void;
-  table: string;
-}) {
-  const shown = useMemo(() => {
-    const words = q.toLowerCase().split(/\s+/).filter(Boolean);
-    return words.length === 0
-      ? files
-      : files.filter((file) => {
-          const text = `${file.path} ${partitionName(file.partition)} ${file.content}`.toLowerCase();
-          return words.every((word) => text.includes(word));
-        });
-  }, [files, q]);
-  return (
-    <div className="card flex min-h-64 flex-1 flex-col overflow-hidden">
-      <div className="flex items-center gap-3 border-b border-line px-4 py-1.5">
-        <h2 className="flex-1 text-sm font-semibold">
-          Files{" "}
-          <span className="num font-normal text-ink-3">
-            {count(shown.length)}
-            {BigInt(shown.length) < total && ` of ${count(total)}`}
-          </span>
-        </h2>
-        <FilterField value={q} onChange={onFilter} label="Filter by partition or path" />
-      </div>
-      <DataTable
+        }
+      >
+        <Loaded query={query} doing="read the file sizes" rows={5}>
+          {(data) => <Histogram buckets={data.histogram} target={data.targetBytes} />}
+        </Loaded>
+      </Card>
+      <ListCard
+        query={query}
+        doing="list the files"
+        head={
+          <>
+            <h2 className="flex-1 text-sm font-semibold whitespace-nowrap">
+              Files{" "}
+              <span className="num font-normal text-ink-3">
+                {count(shown.length)}
+                {BigInt(shown.length) < total && ` of ${count(total)}`}
+              </span>
+            </h2>
+            {BigInt(files.length) < total && (
+              <span className="text-xs text-ink-3">filter and order over the first {count(files.length)}</span>
+            )}
+            <TextFilter label="Filter by partition or path" />
+          </>
+        }
         label="Files"
-        className="flex-1"
         columns={columns}
         rows={shown}
         rowId={(file) => file.path}
-        sort={sort}
-        onSort={onSort}
-        minWidth={820}
+        sort="-bytes"
         empty={
-          <Empty
-            small
-            title={files.length === 0 ? "No live file." : "No file is like that."}
-            {...(files.length === 0 ? { command: cli.ingest(table) } : {})}
-          />
+          files.length === 0 ? (
+            <Empty small title="No live file." command={cli.ingest(name)} />
+          ) : (
+            <NoneLike what="file" all={plural(files.length, "file")} filters={["q"]} />
+          )
         }
       />
     </div>
@@ -121,7 +90,7 @@ const columns: Col<DataFile>[] = [
     id: "partition",
     head: "Partition",
     by: (file) => partitionName(file.partition),
-    cell: (file) => <span title={partitionName(file.partition)}>{partitionName(file.partition)}</span>,
+    cell: (file) => partitionName(file.partition),
   },
   {
     id: "content",
@@ -132,22 +101,8 @@ const columns: Col<DataFile>[] = [
       <span className={file.content === "data" ? "text-ink-2" : "font-medium text-warn"}>{file.content}</span>
     ),
   },
-  {
-    id: "rows",
-    head: "Rows",
-    width: "7rem",
-    align: "right",
-    by: (file) => file.rows,
-    cell: (file) => count(file.rows),
-  },
-  {
-    id: "bytes",
-    head: "Size",
-    width: "7rem",
-    align: "right",
-    by: (file) => file.bytes,
-    cell: (file) => bytes(file.bytes),
-  },
+  countCol("rows", "Rows", (file) => file.rows),
+  bytesCol("bytes", "Size", (file) => file.bytes),
   {
     id: "sequence",
     head: "Sequence",

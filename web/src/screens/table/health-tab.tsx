@@ -1,12 +1,12 @@
 import { useJobs, useTable } from "~/api/queries";
 import { useNow } from "~/app/live";
 import { cli } from "~/lake/cli";
-import { ago, bytes, count, plural, times } from "~/lake/format";
-import { healthLabel, healthTone, remedy } from "~/lake/health";
+import { ago, bytes, count, plural, sentence, times } from "~/lake/format";
+import { excessFiles, healthLabel, healthTone, remedy } from "~/lake/health";
 import { flowOf, jobKind, jobState } from "~/lake/jobs";
 import { CopyCli } from "~/ui/copy";
 import { Go } from "~/ui/go";
-import { Card, Figure } from "~/ui/layout";
+import { Card, Figure, Figures } from "~/ui/layout";
 import { Empty } from "~/ui/states";
 import { Status } from "~/ui/status";
 import { CompactButton } from "./compact";
@@ -38,7 +38,7 @@ export default function HealthTab() {
   }
   const reasons = [...health.reasons].sort((a, b) => b.points - a.points);
   return (
-    <div className="grid gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
       <div className="min-w-0 space-y-4">
         <Card flush title="Why this score" aside={<CopyCli command={cli.health(name)} />}>
           <div className="flex items-center gap-5 border-b border-line px-5 py-4">
@@ -63,13 +63,13 @@ export default function HealthTab() {
             {reasons.map((reason) => {
               const help = remedy(reason.code);
               return (
-                <li key={reason.code} className="flex items-start gap-4 px-5 py-3.5">
+                <li key={reason.code} className="flex flex-wrap items-start gap-x-4 gap-y-2 px-5 py-3.5">
                   <span className="num w-12 shrink-0 text-right text-base leading-6 font-semibold text-warn">
                     −{reason.points}
                   </span>
-                  <div className="min-w-0 flex-1">
+                  <div className="min-w-0 grow basis-40">
                     <p className="font-medium">{names[reason.code] ?? reason.code}</p>
-                    <p className="text-ink-2">{reason.message}</p>
+                    <p className="text-ink-2">{sentence(reason.message)}</p>
                     {help.text && <p className="text-ink-3">{help.text}</p>}
                   </div>
                   {help.action !== "none" && (
@@ -92,21 +92,37 @@ export default function HealthTab() {
         </Card>
         {health.whyNot && (
           <Card title="Why it is not compacted now">
-            <p className="text-ink-2">{health.whyNot}</p>
+            <p className="text-ink-2">{sentence(health.whyNot)}</p>
           </Card>
         )}
       </div>
       <div className="min-w-0 space-y-4">
-        <div className="card grid grid-cols-2 gap-4 px-5 py-4">
+        <Figures>
           <Figure
             label="Small files"
             value={count(health.smallFiles)}
             note={`of ${plural(table.data.summary?.dataFiles ?? 0n, "file")}`}
+            why={`Files below three quarters of the target size. ${count(excessFiles(health))} of them can go: one may stay in each partition.`}
           />
-          <Figure label="Average file" value={bytes(health.averageFileBytes)} />
-          <Figure label="Skew" value={times(health.skew)} note="largest over median" />
-          <Figure label="Partitions" value={count(health.partitions)} />
-        </div>
+          <Figure
+            label="Average file"
+            value={bytes(health.averageFileBytes)}
+            note="size over files"
+            why="Of the live data files. Readers pay for each file, so a larger average is a faster scan."
+          />
+          <Figure
+            label="Skew"
+            value={times(health.skew)}
+            note="largest over median"
+            why="Bytes of the largest partition over those of the median one."
+          />
+          <Figure
+            label="Partitions"
+            value={count(health.partitions)}
+            note="with live files"
+            why="Files are joined inside a partition only."
+          />
+        </Figures>
         <Card flush title="Latest jobs">
           {(jobs.data?.jobs.length ?? 0) === 0 && (
             <Empty small title="No job has run on this table." command={cli.compactDry(name)} />

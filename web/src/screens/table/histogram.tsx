@@ -53,8 +53,12 @@ export function Histogram({ buckets, target }: { buckets: readonly Bucket[]; tar
       </div>
       <div aria-hidden className="mt-1 flex gap-1 border-t border-line-strong pt-1">
         {shown.map((bar) => (
-          <span key={bar.label} className="num min-w-0 flex-1 truncate text-center text-2xs text-ink-3">
-            {bar.below === Number.POSITIVE_INFINITY ? "∞" : bytes(bar.below).replace(/ ?([KMGT])iB/, " $1")}
+          // Where bars are narrow, every second label has the room of two.
+          <span
+            key={bar.label}
+            className="num flex min-w-0 flex-1 justify-center text-2xs text-ink-3 max-md:[&:nth-child(even)]:invisible"
+          >
+            {bar.below === Number.POSITIVE_INFINITY ? "∞" : bytes(bar.below)}
           </span>
         ))}
       </div>

@@ -3,9 +3,8 @@ import { useNow } from "~/app/live";
 import { bytes, count, plural } from "~/lake/format";
 import { trend } from "~/lake/snapshots";
 import { CopyButton } from "~/ui/copy";
-import { Card, Facts, Figure } from "~/ui/layout";
+import { Card, Facts, Figure, Figures } from "~/ui/layout";
 import { Empty, Loaded } from "~/ui/states";
-import { Why } from "~/ui/why";
 import { useFiles } from "./files";
 import { Histogram } from "./histogram";
 import { useTableName } from "./name";
@@ -23,19 +22,26 @@ export default function OverviewTab() {
   const data = trend(snapshots.data?.snapshots ?? []);
   const health = summary.health;
   return (
-    <div className="grid gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
       <div className="min-w-0 space-y-4">
-        <div className="card grid grid-cols-2 gap-x-6 gap-y-4 px-5 py-4 sm:grid-cols-4">
-          <Figure label="Rows" value={count(summary.rows)} note="by metadata, at the head" />
-          <Figure label="Size" value={bytes(summary.bytes)} note={plural(summary.snapshots, "snapshot")} />
+        <Figures>
+          <Figure
+            label="Rows"
+            value={count(summary.rows)}
+            note="at the head"
+            why="Rows of the live data files less the rows of position deletes, by Iceberg metadata: no file is read for it."
+          />
+          <Figure
+            label="Size"
+            value={bytes(summary.bytes)}
+            note={plural(summary.snapshots, "snapshot")}
+            why="Data and delete files of the head. Files that only older snapshots reach come on top of it until these expire."
+          />
           <Figure
             label="Files"
             value={count(summary.dataFiles)}
-            note={
-              <Why focusable={false} plain text="Delete files make readers apply deletes; compaction folds them in.">
-                {plural(summary.deleteFiles, "delete file")}
-              </Why>
-            }
+            note={plural(summary.deleteFiles, "delete file")}
+            why="Live data files. Readers apply delete files to them as they read; compaction folds these in."
           />
           <Figure
             label="Average file"
@@ -47,8 +53,9 @@ export default function OverviewTab() {
                   ? plural(health.smallFiles, "small file")
                   : ""
             }
+            why="Size over files. A small partition has one small file for ever, which no compaction can better."
           />
-        </div>
+        </Figures>
         <Card title="Trend" aside={<span className="text-xs text-ink-3">diamonds are compactions</span>}>
           {data.at.length < 2 ? <Empty small title="The trend needs two snapshots." /> : <TrendChart trend={data} />}
         </Card>
@@ -76,15 +83,15 @@ export default function OverviewTab() {
               ["Columns", count(table.data!.columns.length)],
               [
                 "UUID",
-                <span key="uuid" className="flex items-start gap-1">
-                  <code className="min-w-0 break-all">{summary.uuid}</code>
-                </span>,
+                <code key="uuid" className="break-all">
+                  {summary.uuid}
+                </code>,
               ],
               [
                 "Location",
-                <span key="location" className="flex items-start gap-1">
-                  <code className="min-w-0 flex-1 break-all">{summary.location}</code>
-                  <CopyButton text={summary.location} label="Copy the location" />
+                <span key="location">
+                  <code className="break-all">{summary.location}</code>
+                  <CopyButton text={summary.location} label="Copy the location" icon />
                 </span>,
               ],
               [

@@ -2,11 +2,14 @@ import { useMemo } from "react";
 import { useTable } from "~/api/queries";
 import { useFilters } from "~/app/search";
 import { cli } from "~/lake/cli";
+import { matching } from "~/lake/filter";
 import { bytes, count, percent, plural, times } from "~/lake/format";
 import { gini, type Heat, heat, median } from "~/lake/partitions";
+import { bytesCol, countCol } from "~/ui/columns";
 import { CopyCli } from "~/ui/copy";
-import { type Col, DataTable } from "~/ui/data-table";
-import { Card, Figure } from "~/ui/layout";
+import type { Col } from "~/ui/data-table";
+import { Card, Figure, Figures } from "~/ui/layout";
+import { ListCard, NoneLike, TextFilter } from "~/ui/list";
 import { Empty } from "~/ui/states";
 import { Why } from "~/ui/why";
 import { useTableName } from "./name";
@@ -14,9 +17,10 @@ import { useTableName } from "./name";
 export default function PartitionsTab() {
   const name = useTableName();
   const query = useTable(name);
-  const [filters, setFilters] = useFilters();
+  const [filters] = useFilters();
   const partitions = query.data?.partitions;
   const cells = useMemo(() => heat(partitions ?? []), [partitions]);
+  const shown = useMemo(() => matching(cells, filters.q ?? "", (cell) => cell.name), [cells, filters.q]);
   if (!query.data || !partitions) return null;
   if (query.data.partitionBy.length === 0) {
     return (
@@ -30,57 +34,56 @@ export default function PartitionsTab() {
   const sizes = partitions.map((partition) => Number(partition.bytes));
   const health = query.data.summary?.health;
   const hottest = cells[0];
+  const total = health?.partitions || BigInt(partitions.length);
   return (
     <div className="flex h-full min-h-[34rem] flex-col gap-4">
-      <div className="card grid grid-cols-2 gap-x-6 gap-y-4 px-5 py-4 lg:grid-cols-4">
+      <Figures>
         <Figure
           label="Partitions"
-          value={count(health?.partitions || BigInt(partitions.length))}
-          note={partitions.length >= 500 ? "the largest 500 are shown" : "all are shown"}
+          value={count(total)}
+          note={
+            total > BigInt(partitions.length) ? `the largest ${count(partitions.length)} are shown` : "all are shown"
+          }
         />
         <Figure
           label="Largest"
           value={hottest ? percent(hottest.share) : "–"}
           note={hottest ? `${hottest.name}, ${bytes(hottest.partition.bytes)}` : ""}
+          why="The share of the table's bytes that the largest partition holds."
         />
         <Figure
           label="Skew"
-          value={
-            <Why
-              text={`The largest partition, ${bytes(Math.max(...sizes))}, over the median, ${bytes(median(sizes))}. Above 10 a bucket in the spec or a finer unit pays.`}
-            >
-              {times(health?.skew || Math.max(...sizes) / (median(sizes) || 1))}
-            </Why>
-          }
+          value={times(health?.skew || Math.max(...sizes) / (median(sizes) || 1))}
           note="largest over median"
+          why={`The largest partition, ${bytes(Math.max(...sizes))}, over the median, ${bytes(median(sizes))}. Above 10 a bucket in the spec or a finer unit pays.`}
         />
         <Figure
           label="Gini"
-          value={
-            <Why text="0: all partitions have the same size. 1: one has everything.">{gini(sizes).toFixed(2)}</Why>
-          }
+          value={gini(sizes).toFixed(2)}
           note="0 even, 1 all in one"
+          why="How unevenly the bytes are spread. 0: all partitions have the same size. 1: one has everything."
         />
-      </div>
+      </Figures>
       <Card title="Heat" className="shrink-0" aside={<Legend />}>
         <HeatMap cells={cells} />
       </Card>
-      <div className="card flex min-h-64 flex-1 flex-col overflow-hidden">
-        <div className="flex items-center border-b border-line px-4 py-1.5">
-          <h2 className="flex-1 text-sm font-semibold">Partitions</h2>
-          <CopyCli command={cli.partitions(name)} />
-        </div>
-        <DataTable
-          label="Partitions"
-          className="flex-1"
-          columns={columns}
-          rows={cells}
-          rowId={(cell) => cell.name}
-          sort={filters.sort ?? "-bytes"}
-          onSort={(value) => setFilters({ sort: value })}
-          minWidth={720}
-        />
-      </div>
+      <ListCard
+        query={query}
+        doing="list the partitions"
+        head={
+          <>
+            <h2 className="flex-1 text-sm font-semibold">Partitions</h2>
+            <TextFilter label="Filter partitions" />
+            <CopyCli command={cli.partitions(name)} />
+          </>
+        }
+        label="Partitions"
+        columns={columns}
+        rows={shown}
+        rowId={(cell) => cell.name}
+        sort="-bytes"
+        empty={<NoneLike what="partition" all={plural(cells.length, "partition")} filters={["q"]} />}
+      />
     </div>
   );
 }
@@ -107,15 +110,19 @@ const inks = [
   "var(--heat-ink-strong)",
 ];
 
-/** One tile a partition: its area grows with its bytes, its colour with its distance from the median. */
+const TILES = 200;
+
+/** One tile a partition, the largest first; its colour is its distance from the median. */
 function HeatMap({ cells }: { cells: readonly Heat[] }) {
-  const most = Math.max(...cells.map((cell) => Number(cell.partition.bytes)), 1);
   return (
-    <ul className="flex flex-wrap gap-1" aria-label="Partitions by heat">
-      {cells.slice(0, 200).map((cell) => {
-        const weight = Math.sqrt(Number(cell.partition.bytes) / most);
-        return (
-          <li key={cell.name} style={{ flexGrow: Math.max(1, Math.round(weight * 60)), minWidth: 34 }}>
+    <>
+      <ul
+        className="grid max-h-64 grid-cols-[repeat(auto-fill,minmax(6.75rem,1fr))] gap-1 overflow-y-auto"
+        aria-label="Partitions by heat"
+        tabIndex={0}
+      >
+        {cells.slice(0, TILES).map((cell) => (
+          <li key={cell.name} className="min-w-0">
             <Why
               plain
               focusable={false}
@@ -129,21 +136,24 @@ function HeatMap({ cells }: { cells: readonly Heat[] }) {
               }
             >
               <span
-                className="flex h-10 items-end overflow-hidden rounded-md px-1.5 pb-0.5 text-2xs"
-                style={{
-                  background: `var(--heat-${cell.level})`,
-                  color: inks[cell.level],
-                }}
+                className="flex h-10 flex-col justify-end rounded-md px-1.5 pb-0.5 text-2xs leading-4"
+                style={{ background: `var(--heat-${cell.level})`, color: inks[cell.level] }}
               >
                 <span className="truncate">
                   {cell.partition.values.map((value) => value.value ?? "NULL").join(" ")}
                 </span>
+                <span className="num">{percent(cell.share)}</span>
               </span>
             </Why>
           </li>
-        );
-      })}
-    </ul>
+        ))}
+      </ul>
+      {cells.length > TILES && (
+        <p className="mt-2 text-xs text-ink-3">
+          The {count(TILES)} largest of {count(cells.length)}; the list below has them all.
+        </p>
+      )}
+    </>
   );
 }
 
@@ -173,40 +183,12 @@ const columns: Col<Heat>[] = [
         <span className="h-1.5 w-20 overflow-hidden rounded-full bg-sunken">
           <span className="block h-full rounded-full bg-ice" style={{ width: `${cell.share * 100}%` }} />
         </span>
-        <span className="num text-ink-2">{percent(cell.share)}</span>
+        <span className="num flex-1 text-right text-ink-2">{percent(cell.share)}</span>
       </span>
     ),
   },
-  {
-    id: "bytes",
-    head: "Size",
-    width: "7rem",
-    align: "right",
-    by: (cell) => cell.partition.bytes,
-    cell: (cell) => bytes(cell.partition.bytes),
-  },
-  {
-    id: "rows",
-    head: "Rows",
-    width: "8rem",
-    align: "right",
-    by: (cell) => cell.partition.rows,
-    cell: (cell) => count(cell.partition.rows),
-  },
-  {
-    id: "files",
-    head: "Files",
-    width: "6rem",
-    align: "right",
-    by: (cell) => cell.partition.files,
-    cell: (cell) => count(cell.partition.files),
-  },
-  {
-    id: "small",
-    head: "Small",
-    width: "6rem",
-    align: "right",
-    by: (cell) => cell.partition.smallFiles,
-    cell: (cell) => count(cell.partition.smallFiles),
-  },
+  bytesCol("bytes", "Size", (cell) => cell.partition.bytes),
+  countCol("rows", "Rows", (cell) => cell.partition.rows, "8rem"),
+  countCol("files", "Files", (cell) => cell.partition.files, "6rem"),
+  countCol("small", "Small files", (cell) => cell.partition.smallFiles, "6.5rem"),
 ];

@@ -1,28 +1,12 @@
 import { useTable } from "~/api/queries";
 import { useFilters } from "~/app/search";
-import type { Column } from "~/gen/firn/v1/catalog_pb";
+import { cli } from "~/lake/cli";
+import { plural } from "~/lake/format";
+import { schemaDiff } from "~/lake/schema";
+import { CopyCli } from "~/ui/copy";
 import { Select } from "~/ui/filters";
 import { Card } from "~/ui/layout";
 import { useTableName } from "./name";
-
-type Change = "same" | "added" | "removed" | "changed";
-
-/** Columns of one schema against another, by field id: a rename is a change, not a loss. */
-export function schemaDiff(
-  now: readonly Column[],
-  before: readonly Column[],
-): { column: Column; change: Change; was?: Column }[] {
-  const old = new Map(before.map((column) => [column.id, column]));
-  const lines: { column: Column; change: Change; was?: Column }[] = now.map((column) => {
-    const was = old.get(column.id);
-    if (!was) return { column, change: "added" };
-    const same = was.name === column.name && was.type === column.type && was.required === column.required;
-    return same ? { column, change: "same" } : { column, change: "changed", was };
-  });
-  const kept = new Set(now.map((column) => column.id));
-  for (const column of before) if (!kept.has(column.id)) lines.push({ column, change: "removed" });
-  return lines;
-}
 
 export default function SchemaTab() {
   const name = useTableName();
@@ -33,34 +17,38 @@ export default function SchemaTab() {
   const older = data.schemas.filter((schema) => schema.columns.length > 0);
   const against = older.find((schema) => String(schema.id) === filters.against);
   const lines = schemaDiff(data.columns, against?.columns ?? data.columns);
+  const documented = lines.some((line) => line.column.doc !== "");
   const changed = lines.filter((line) => line.change !== "same").length;
   return (
     <Card
       flush
-      title={`${data.columns.length} columns`}
+      title={plural(data.columns.length, "column")}
       aside={
-        older.length > 1 && (
-          <>
-            {against && (
-              <span className="text-xs text-ink-3">{changed === 0 ? "no difference" : `${changed} different`}</span>
-            )}
-            <Select
-              label="Compare with"
-              value={filters.against ?? ""}
-              onChange={(value) => setFilters({ against: value })}
-              options={[
-                { value: "", label: "Compare with…" },
-                ...older.map((schema) => ({
-                  value: String(schema.id),
-                  label: `schema ${schema.id} (${schema.columns.length} columns)`,
-                })),
-              ]}
-            />
-          </>
-        )
+        <>
+          {older.length > 1 && (
+            <>
+              {against && (
+                <span className="text-xs text-ink-3">{changed === 0 ? "no difference" : `${changed} different`}</span>
+              )}
+              <Select
+                label="Compare with"
+                value={filters.against ?? ""}
+                onChange={(value) => setFilters({ against: value })}
+                options={[
+                  { value: "", label: "Compare with…" },
+                  ...older.map((schema) => ({
+                    value: String(schema.id),
+                    label: `schema ${schema.id} (${schema.columns.length} columns)`,
+                  })),
+                ]}
+              />
+            </>
+          )}
+          <CopyCli command={cli.table(name)} />
+        </>
       }
     >
-      <div className="overflow-x-auto">
+      <section className="overflow-x-auto" aria-label="Columns of the table" tabIndex={0}>
         <table className="grid-table" aria-label="Columns">
           <thead>
             <tr>
@@ -68,11 +56,15 @@ export default function SchemaTab() {
               <th scope="col">Id</th>
               <th scope="col">Column</th>
               <th scope="col">Type</th>
-              <th scope="col">Null</th>
-              <th scope="col">Role</th>
-              <th scope="col" className="w-full">
-                Note
+              <th scope="col">Values</th>
+              <th scope="col" className={documented ? "" : "w-full"}>
+                Role
               </th>
+              {documented && (
+                <th scope="col" className="w-full">
+                  Note
+                </th>
+              )}
             </tr>
           </thead>
           <tbody>
@@ -97,7 +89,7 @@ export default function SchemaTab() {
                   </td>
                 )}
                 <td className="num text-ink-3">{column.id}</td>
-                <td className="font-medium">
+                <td className="min-w-44 font-medium">
                   {column.name}
                   {was && was.name !== column.name && (
                     <span className="ml-2 font-normal text-ink-3">was {was.name}</span>
@@ -107,14 +99,14 @@ export default function SchemaTab() {
                   <code className="text-ink-2">{column.type}</code>
                   {was && was.type !== column.type && <code className="ml-2 text-ink-3">was {was.type}</code>}
                 </td>
-                <td className="text-ink-2">{column.required ? "never" : "may be"}</td>
+                <td className="text-ink-2">{column.required ? "required" : "optional"}</td>
                 <td className="text-ink-2">{roles(column.name, data.partitionBy, data.sortBy)}</td>
-                <td className="text-ink-2">{column.doc}</td>
+                {documented && <td className="text-ink-2">{column.doc}</td>}
               </tr>
             ))}
           </tbody>
         </table>
-      </div>
+      </section>
     </Card>
   );
 }

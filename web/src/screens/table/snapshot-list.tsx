@@ -1,5 +1,5 @@
 import type { Snapshot } from "~/gen/firn/v1/catalog_pb";
-import { ago, compact, moment, shortSnapshot } from "~/lake/format";
+import { ago, compact, count, moment, plural, shortSnapshot } from "~/lake/format";
 import { filesDelta, operationLabel, rowsDelta } from "~/lake/snapshots";
 import { TableLink } from "~/ui/go";
 import { Empty } from "~/ui/states";
@@ -62,13 +62,19 @@ function SnapshotLine({
           </time>
         </div>
         <div className="num flex flex-wrap gap-x-3 text-ink-3">
-          {!compaction && rows.added > 0 && <span>+{compact(rows.added)} rows</span>}
+          {!compaction && rows.added > 0 && (
+            <span>
+              +{compact(rows.added)} {rows.added === 1 ? "row" : "rows"}
+            </span>
+          )}
           {!compaction && rows.removed > 0 && <span>−{compact(rows.removed)} rows</span>}
           {(files.added > 0 || files.removed > 0) && (
             <span>
               {compaction
-                ? `${files.removed} → ${files.added} files`
-                : `+${files.added}${files.removed > 0 ? ` −${files.removed}` : ""} files`}
+                ? `${count(files.removed)} → ${plural(files.added, "file")}`
+                : files.removed > 0
+                  ? `+${count(files.added)} −${plural(files.removed, "file")}`
+                  : `+${plural(files.added, "file")}`}
             </span>
           )}
           {snapshot.refs.map((ref) => (

@@ -7,28 +7,25 @@ import { cli } from "~/lake/cli";
 import { ago, bytes, count, millis, moment, plural, shortSnapshot } from "~/lake/format";
 import { figure, filesDelta, operationLabel, rowsDelta } from "~/lake/snapshots";
 import { CopyCli } from "~/ui/copy";
-import { type Col, DataTable } from "~/ui/data-table";
+import type { Col } from "~/ui/data-table";
 import { Drawer } from "~/ui/drawer";
 import { Facets } from "~/ui/filters";
 import { TableLink } from "~/ui/go";
 import { Facts } from "~/ui/layout";
-import { Empty, Loaded } from "~/ui/states";
+import { ListCard, NoneLike } from "~/ui/list";
+import { Empty } from "~/ui/states";
 import { useTableName } from "./name";
+
+const LIMIT = 1000;
 
 export default function SnapshotsTab() {
   const name = useTableName();
-  const query = useSnapshots(name, 1000);
-  return (
-    <Loaded query={query} doing="list the snapshots" rows={12}>
-      {(data) => <Snapshots name={name} snapshots={data.snapshots} total={data.total} />}
-    </Loaded>
-  );
-}
-
-function Snapshots({ name, snapshots, total }: { name: string; snapshots: Snapshot[]; total: bigint }) {
+  const query = useSnapshots(name, LIMIT);
   const [filters, setFilters] = useFilters();
   const now = useNow();
   const { op = "", at = "" } = filters;
+  const snapshots = useMemo(() => query.data?.snapshots ?? [], [query.data]);
+  const total = query.data?.total ?? 0n;
   const operations = useMemo(() => {
     const counts = new Map<string, number>();
     for (const snapshot of snapshots) counts.set(snapshot.operation, (counts.get(snapshot.operation) ?? 0) + 1);
@@ -58,23 +55,25 @@ function Snapshots({ name, snapshots, total }: { name: string; snapshots: Snapsh
         </span>
         <CopyCli command={cli.snapshots(name)} />
       </div>
-      <div className="card flex min-h-0 flex-1 flex-col overflow-hidden">
-        <DataTable
-          label="Snapshots"
-          className="flex-1"
-          columns={columns}
-          rows={shown}
-          rowId={(snapshot) => snapshot.snapshotId.toString()}
-          selected={at}
-          onOpen={(snapshot) => setFilters({ at: snapshot.snapshotId.toString() }, true)}
-          minWidth={860}
-          empty={
+      <ListCard
+        query={query}
+        doing="list the snapshots"
+        label="Snapshots"
+        columns={columns}
+        rows={shown}
+        rowId={(snapshot) => snapshot.snapshotId.toString()}
+        selected={at}
+        onOpen={(snapshot) => setFilters({ at: snapshot.snapshotId.toString() }, true)}
+        empty={
+          op ? (
+            <NoneLike what="snapshot" all="all snapshots" filters={["op"]} />
+          ) : (
             <Empty title="No snapshot yet." command={cli.ingest(name)}>
               The first commit makes the first snapshot.
             </Empty>
-          }
-        />
-      </div>
+          )
+        }
+      />
       <Drawer
         open={open !== undefined}
         onClose={() => setFilters({ at: undefined })}
@@ -129,6 +128,7 @@ function columnsOf(name: string, now: number): Col<Snapshot>[] {
     {
       id: "operation",
       head: "Operation",
+      by: (snapshot) => operationLabel(snapshot.operation),
       width: "9.5rem",
       cell: (snapshot) => (
         <span className="flex items-center gap-2 font-medium">
@@ -164,14 +164,18 @@ function columnsOf(name: string, now: number): Col<Snapshot>[] {
     {
       id: "rows",
       head: "Rows",
+      width: "10rem",
       align: "right",
+      by: (snapshot) => rowsDelta(snapshot).added,
       cell: (snapshot) => delta(rowsDelta(snapshot), snapshot.operation === "replace"),
     },
-    { id: "files", head: "Files", align: "right", cell: (snapshot) => delta(filesDelta(snapshot)) },
+    { id: "files", head: "Files", width: "7rem", align: "right", cell: (snapshot) => delta(filesDelta(snapshot)) },
     {
       id: "total",
-      head: "Rows in all",
+      head: "Total rows",
+      width: "8rem",
       align: "right",
+      by: (snapshot) => figure(snapshot.summary, "total-records"),
       cell: (snapshot) => {
         const rows = figure(snapshot.summary, "total-records");
         return rows === undefined ? "–" : count(rows);
@@ -179,8 +183,10 @@ function columnsOf(name: string, now: number): Col<Snapshot>[] {
     },
     {
       id: "size",
-      head: "Size in all",
+      head: "Total size",
+      width: "7rem",
       align: "right",
+      by: (snapshot) => figure(snapshot.summary, "total-files-size"),
       cell: (snapshot) => {
         const size = figure(snapshot.summary, "total-files-size");
         return size === undefined ? "–" : bytes(size);
@@ -190,7 +196,7 @@ function columnsOf(name: string, now: number): Col<Snapshot>[] {
       id: "refs",
       head: "Refs",
       cell: (snapshot) => (
-        <span className="text-xs text-ink-2" title={snapshot.refs.join(", ")}>
+        <span className="text-xs text-ink-2">
           {snapshot.refs.join(", ") || <span className="text-ink-3">parent {shortSnapshot(snapshot.parentId)}</span>}
         </span>
       ),

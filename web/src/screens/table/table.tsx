@@ -44,13 +44,22 @@ export default function TableScreen() {
 
   if (query.error && !query.data) {
     return (
-      <div className="p-6">
+      <>
         <ScreenHead title={name} above={<Trail name={name} />} />
-        <Fault error={query.error} doing={`open the table ${name}`} retry={() => void query.refetch()} />
-      </div>
+        <div className="px-6">
+          <Fault error={query.error} doing={`open the table ${name}`} retry={() => void query.refetch()} />
+        </div>
+      </>
     );
   }
-  if (!query.data) return <Waiting rows={12} />;
+  if (!query.data) {
+    return (
+      <>
+        <ScreenHead title={name} above={<Trail name={name} />} />
+        <Waiting rows={12} />
+      </>
+    );
+  }
   const { summary } = query.data;
   return (
     <div className="flex h-full min-h-0 flex-col">

@@ -66,7 +66,7 @@ function options(trend: Trend, series: Series, width: number): uPlot.Options {
     scales: { x: { time: true }, y: { range: (_, __, max) => [0, max * 1.08 || 1] } },
     axes: [
       { ...axis, space: 90, size: 28, values: (_, splits) => splits.map((at) => timeLabel(at, splits)) },
-      { ...axis, size: 64, space: 36, values: (_, splits) => splits.map(say) },
+      { ...axis, size: series === "bytes" ? 58 : 46, space: 36, values: (_, splits) => splits.map(say) },
     ],
     series: [
       {},

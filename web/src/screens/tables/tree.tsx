@@ -1,11 +1,15 @@
 import { ChevronRight, Folder, FolderOpen } from "lucide-react";
 import { useMemo, useState } from "react";
 import type { TableSummary } from "~/gen/firn/v1/catalog_pb";
+import { count } from "~/lake/format";
 
-export type Branch = { path: string; name: string; tables: number; children: Branch[] };
+type Branch = { path: string; name: string; tables: number; children: Branch[] };
+
+// landing_2 stands before landing_10.
+const byName = new Intl.Collator("en", { numeric: true });
 
 /** Namespaces as a tree, each with the tables at and below it. */
-export function branches(tables: readonly TableSummary[]): Branch[] {
+function branches(tables: readonly TableSummary[]): Branch[] {
   const root: Branch = { path: "", name: "", tables: 0, children: [] };
   for (const table of tables) {
     let at = root;
@@ -23,7 +27,7 @@ export function branches(tables: readonly TableSummary[]): Branch[] {
   const order = ["bronze", "silver", "gold"];
   const place = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
   const sort = (branch: Branch) => {
-    branch.children.sort((a, b) => place(a.name) - place(b.name) || (a.name < b.name ? -1 : 1));
+    branch.children.sort((a, b) => place(a.name) - place(b.name) || byName.compare(a.name, b.name));
     branch.children.forEach(sort);
   };
   sort(root);
@@ -44,7 +48,7 @@ export function NamespaceTree({
     <nav aria-label="Namespaces" className="hidden min-h-0 overflow-y-auto xl:block">
       <h2 className="eyebrow mb-1 px-2">Namespaces</h2>
       <ul>
-        <li>
+        <li className="flex">
           <Leaf active={!value} onClick={() => onChange(undefined)} name="all" tables={tables.length} depth={0} />
         </li>
         {tree.map((branch) => (
@@ -66,7 +70,7 @@ function Node({
   onChange: (namespace: string) => void;
   depth: number;
 }) {
-  const [open, setOpen] = useState(value.startsWith(branch.path));
+  const [open, setOpen] = useState(value.startsWith(`${branch.path}.`));
   const active = value === branch.path;
   return (
     <li>
@@ -135,7 +139,7 @@ function Leaf({
         style={layer ? { color: `var(--${layer})` } : undefined}
       />
       <span className="min-w-0 flex-1 truncate">{name}</span>
-      <span className="num text-xs text-ink-3">{tables}</span>
+      <span className="num text-xs text-ink-3">{count(tables)}</span>
     </button>
   );
 }

@@ -115,8 +115,10 @@ func BenchmarkLoadLatency(b *testing.B) {
 	static := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(payload) }))
 	b.Cleanup(static.Close)
 	for _, c := range []struct{ name, url, etag string }{
-		{"static", static.URL, ""}, {"all", f.URL + tables + "/t", ""},
-		{"refs", f.URL + tables + "/t?snapshots=refs", ""}, {"not-modified", f.URL + tables + "/t", etag},
+		{"static", static.URL, ""},
+		{"all", f.URL + tables + "/t", ""},
+		{"refs", f.URL + tables + "/t?snapshots=refs", ""},
+		{"not-modified", f.URL + tables + "/t", etag},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			var took []time.Duration

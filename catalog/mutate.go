@@ -18,6 +18,7 @@ type mutation struct {
 	objects []string
 	events  []Event
 	tables  []resultRecord // the answer, kept with the commit id
+	missing []string       // likewise
 }
 
 const (
@@ -51,7 +52,7 @@ func (c *Catalog) mutate(ctx context.Context, build func(ctx context.Context) (m
 			return commitRecord{}, false, err
 		}
 		now := c.cfg.Now().UTC()
-		rec = commitRecord{V: recordVersion, At: now, Actor: actorOf(ctx), Action: m.action, Tables: m.tables}
+		rec = commitRecord{V: recordVersion, At: now, Actor: actorOf(ctx), Action: m.action, Tables: m.tables, Missing: m.missing}
 		b := c.assemble(m, id, idem, rec)
 		_, err = c.applyOnce(context.WithoutCancel(ctx), b, id)
 		if err == nil {

@@ -131,18 +131,17 @@ func (c *Catalog) UpdateNamespace(ctx context.Context, ns Namespace, set map[str
 			return nil, fmt.Errorf("%w: property %q is both set and removed", ErrInvalid, clip(k))
 		}
 	}
-	_, repeated, err := c.mutate(ctx, func(ctx context.Context) (mutation, error) {
+	rec, _, err := c.mutate(ctx, func(ctx context.Context) (mutation, error) {
 		m := mutation{action: "update-namespace", objects: []string{ns.String()}}
 		rec, cond, err := c.namespaceCond(ctx, ns)
 		if err != nil {
 			return m, err
 		}
-		missing = missing[:0]
 		props := map[string]string{}
 		maps.Copy(props, rec.Properties)
 		for _, k := range slices.Compact(slices.Sorted(slices.Values(remove))) {
 			if _, ok := props[k]; !ok {
-				missing = append(missing, k)
+				m.missing = append(m.missing, k)
 			}
 			delete(props, k)
 		}
@@ -152,10 +151,7 @@ func (c *Catalog) UpdateNamespace(ctx context.Context, ns Namespace, set map[str
 		m.ops = append(m.ops, Op{Key: cond.Key, Value: mustJSON(rec)})
 		return m, nil
 	})
-	if repeated {
-		missing = nil
-	}
-	return missing, err
+	return rec.Missing, err
 }
 
 // DropNamespace removes an empty namespace, else ErrNamespaceNotEmpty.

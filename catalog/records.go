@@ -59,6 +59,8 @@ type commitRecord struct {
 	Actor  string         `json:"actor,omitempty"`
 	Action string         `json:"action,omitempty"`
 	Tables []resultRecord `json:"tables,omitempty"`
+	// Missing are the properties to remove from a namespace that were not there.
+	Missing []string `json:"missing,omitempty"`
 }
 
 type resultRecord struct {

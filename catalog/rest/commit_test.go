@@ -264,7 +264,8 @@ func TestIdempotencyKeys(t *testing.T) {
 	f.Must(t, 200, "POST", "/v1/namespaces", object{"namespace": []string{"k"}}, header, space)
 	props := key()
 	for range 2 {
-		f.Must(t, 200, "POST", "/v1/namespaces/k/properties", object{"updates": object{"a": "b"}}, header, props)
+		a := f.Must(t, 200, "POST", "/v1/namespaces/k/properties", object{"updates": object{"a": "b"}, "removals": []string{"no"}}, header, props)
+		assert.Equal(t, object{"updated": []any{"a"}, "removed": []any{}, "missing": []any{"no"}}, a.JSON())
 	}
 	move := key()
 	for range 2 {

@@ -23,35 +23,21 @@ import (
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/catalog/memstore"
 	"github.com/firnlake/firn/compactor"
+	"github.com/firnlake/firn/compactor/compactortest"
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 	"github.com/firnlake/firn/internal/objstore"
-	"github.com/firnlake/firn/internal/objstore/objstoretest"
-	"github.com/firnlake/firn/internal/parquet"
 )
 
 var pool *duck.Pool
 
-func TestMain(m *testing.M) {
-	duck.WorkerMain()
-	dir, err := os.MkdirTemp("", "compactor-")
-	if err != nil {
-		panic(err)
-	}
-	if pool, err = duck.NewPool(duck.PoolConfig{Workers: 2, TempDir: dir, MemoryBytes: 512 << 20}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := objstoretest.Main(m)
-	pool.Close()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(compactortest.Main(m, &pool)) }
 
-// house is a catalog and a compactor over a real bucket.
+// house is a compactor, and the ground it stands on.
 type house struct {
 	t       testing.TB
+	ground  *compactortest.Ground
 	store   *memstore.Store
 	bucket  *objstore.Bucket
 	catalog *catalog.Catalog
@@ -61,14 +47,8 @@ type house struct {
 
 func newHouse(t testing.TB, adjust ...func(*compactor.Config)) *house {
 	t.Helper()
-	h := &house{t: t, store: memstore.New(), bucket: objstoretest.New(t)}
-	var err error
-	h.catalog, err = catalog.New(catalog.Config{Store: h.store, Bucket: h.bucket})
-	require.NoError(t, err)
-	h.run(h.catalog.Run)
-	h.lake, err = lake.New(lake.Config{Bucket: h.bucket, CacheDir: t.TempDir()})
-	require.NoError(t, err)
-	t.Cleanup(h.lake.Close)
+	g := compactortest.New(t, pool)
+	h := &house{t: t, ground: g, store: g.Store, bucket: g.Bucket, catalog: g.Catalog, lake: g.Lake}
 	h.service = h.another(adjust...)
 	return h
 }
@@ -86,17 +66,7 @@ func (h *house) another(adjust ...func(*compactor.Config)) *compactor.Service {
 }
 
 // run keeps a service up until the test ends.
-func (h *house) run(f func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-	h.t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil && ctx.Err() == nil {
-			h.t.Error(err)
-		}
-	})
-}
+func (h *house) run(f func(context.Context) error) { h.ground.Run(f) }
 
 var schema = iceberg.NewSchema(0,
 	iceberg.NestedField{ID: 1, Name: "country", Type: iceberg.PrimitiveTypes.String},
@@ -127,7 +97,7 @@ func (h *house) load(t *catalog.Table) *catalog.Table {
 	return out
 }
 
-// sql makes n rows from an id on, for a country ("NULL" is none).
+// rowsSQL makes n rows from an id on, for a country ("NULL" is none).
 func rowsSQL(country string, from, n int) string {
 	c := "'" + country + "'"
 	if country == "NULL" {
@@ -140,31 +110,14 @@ func rowsSQL(country string, from, n int) string {
 		FROM range(%d, %d) t(i)`, c, from, from+n)
 }
 
-// files writes the rows of a SELECT.
 func (h *house) files(t *catalog.Table, sql string) []catalog.FileEntry {
 	h.t.Helper()
-	ctx := context.Background()
-	res, err := pool.Query(ctx, duck.Job{SQL: sql, PreserveOrder: true})
-	require.NoError(h.t, err)
-	defer res.Release()
-	files, err := parquet.WriteFiles(ctx, h.bucket, t.Metadata, h.catalog.DataPath(t), parquet.Records(res), parquet.WriteOptions{MergeReady: t.Metadata.Properties()["firn.write.merge-ready"] == "true"})
-	require.NoError(h.t, err)
-	var out []catalog.FileEntry
-	for _, f := range files {
-		out = append(out, catalog.FileEntry{File: f})
-	}
-	return out
+	return h.ground.Write(t, sql)
 }
 
 func (h *house) commit(t *catalog.Table, op table.Operation, files ...catalog.FileEntry) catalog.Committed {
 	h.t.Helper()
-	change := &catalog.SnapshotChange{Operation: op, Added: files}
-	if op != table.OpAppend {
-		change.Base = new(h.load(t).CurrentSnapshot().SnapshotID)
-	}
-	done, err := h.catalog.Commit(context.Background(), catalog.Transaction{ID: uuid.NewString(), Actor: "ingest", Tables: []catalog.TableChange{{Table: t.ID, Snapshot: change}}})
-	require.NoError(h.t, err)
-	return done
+	return h.ground.Commit(t, op, files...)
 }
 
 func (h *house) append(t *catalog.Table, country string, from, n int) {
@@ -241,7 +194,7 @@ func (h *house) rows(t *catalog.Table, snapshot int64) []string {
 	return out
 }
 
-// compact runs one job that does all there is to do.
+// job runs one job that does all there is to do.
 func (h *house) job(kind jobs.Kind, t *catalog.Table) jobs.Job {
 	h.t.Helper()
 	ctx := context.Background()

@@ -22,6 +22,7 @@ import (
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake/laketest"
+	"github.com/firnlake/firn/internal/objstore/objstoretest"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
 	"github.com/firnlake/firn/query"
@@ -29,7 +30,7 @@ import (
 
 func TestMain(m *testing.M) {
 	duck.WorkerMain()
-	os.Exit(m.Run())
+	os.Exit(objstoretest.Main(m))
 }
 
 // tables is a catalog of tables that iceberg-go writes.

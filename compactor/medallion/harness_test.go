@@ -1,8 +1,6 @@
 package medallion_test
 
 import (
-	"context"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,40 +8,25 @@ import (
 	"testing"
 
 	"github.com/apache/iceberg-go/table"
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/catalog/memstore"
+	"github.com/firnlake/firn/compactor/compactortest"
 	"github.com/firnlake/firn/compactor/medallion"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 	"github.com/firnlake/firn/internal/objstore"
-	"github.com/firnlake/firn/internal/objstore/objstoretest"
-	"github.com/firnlake/firn/internal/parquet"
 )
 
 var pool *duck.Pool
 
-func TestMain(m *testing.M) {
-	duck.WorkerMain()
-	dir, err := os.MkdirTemp("", "medallion-")
-	if err != nil {
-		panic(err)
-	}
-	if pool, err = duck.NewPool(duck.PoolConfig{Workers: 2, TempDir: dir, MemoryBytes: 512 << 20}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := objstoretest.Main(m)
-	pool.Close()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(compactortest.Main(m, &pool)) }
 
-// house is a catalog with everything around it that a Service needs.
+// house is a Service, and the ground it stands on.
 type house struct {
 	t       testing.TB
+	ground  *compactortest.Ground
 	store   *memstore.Store
 	bucket  *objstore.Bucket
 	catalog *catalog.Catalog
@@ -53,17 +36,8 @@ type house struct {
 
 func newHouse(t testing.TB, adjust ...func(*medallion.Config)) *house {
 	t.Helper()
-	h := &house{t: t, store: memstore.New(), bucket: objstoretest.New(t)}
-	var err error
-	h.catalog, err = catalog.New(catalog.Config{Store: h.store, Bucket: h.bucket})
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = h.catalog.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	h.lake, err = lake.New(lake.Config{Bucket: h.bucket, CacheDir: t.TempDir()})
-	require.NoError(t, err)
-	t.Cleanup(h.lake.Close)
+	g := compactortest.New(t, pool)
+	h := &house{t: t, ground: g, store: g.Store, bucket: g.Bucket, catalog: g.Catalog, lake: g.Lake}
 	h.service = h.newService(adjust...)
 	return h
 }
@@ -119,17 +93,7 @@ func (h *house) table(name string) *catalog.Table {
 func (h *house) append(name, sql string, read ...string) {
 	h.t.Helper()
 	t := h.table(name)
-	res, err := pool.Query(h.t.Context(), duck.Job{SQL: sql, PreserveOrder: true, Read: read})
-	require.NoError(h.t, err)
-	defer res.Release()
-	files, err := parquet.WriteFiles(h.t.Context(), h.bucket, t.Metadata, h.catalog.DataPath(t), parquet.Records(res), parquet.WriteOptions{})
-	require.NoError(h.t, err)
-	change := &catalog.SnapshotChange{Operation: table.OpAppend}
-	for _, f := range files {
-		change.Added = append(change.Added, catalog.FileEntry{File: f})
-	}
-	_, err = h.catalog.Commit(h.t.Context(), catalog.Transaction{ID: uuid.NewString(), Actor: "ingest", Tables: []catalog.TableChange{{Table: t.ID, Snapshot: change}}})
-	require.NoError(h.t, err)
+	h.ground.Commit(t, table.OpAppend, h.ground.Write(t, sql, read...)...)
 }
 
 // rows runs SQL in which $name$ stands for a table's current rows.

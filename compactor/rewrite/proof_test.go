@@ -11,6 +11,7 @@ import (
 
 	"github.com/apache/iceberg-go"
 
+	"github.com/firnlake/firn/compactor/compactortest"
 	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
@@ -18,21 +19,7 @@ import (
 
 var pool *duck.Pool
 
-func TestMain(m *testing.M) {
-	duck.WorkerMain()
-	dir, err := os.MkdirTemp("", "rewrite-")
-	if err != nil {
-		panic(err)
-	}
-	if pool, err = duck.NewPool(duck.PoolConfig{Workers: 1, TempDir: dir, MemoryBytes: 512 << 20}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	pool.Close()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(compactortest.Main(m, &pool)) }
 
 var proofColumns = columns{
 	{"flag", 1, iceberg.PrimitiveTypes.Bool},

@@ -14,11 +14,12 @@ import (
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 	"github.com/firnlake/firn/internal/lake/laketest"
+	"github.com/firnlake/firn/internal/objstore/objstoretest"
 )
 
 func TestMain(m *testing.M) {
 	duck.WorkerMain()
-	os.Exit(m.Run())
+	os.Exit(objstoretest.Main(m))
 }
 
 func simpleSchema() *iceberg.Schema {

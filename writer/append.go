@@ -188,7 +188,7 @@ func (s *Service) submit(r *request) error {
 		defer s.working.Done()
 		s.solo <- struct{}{}
 		defer func() { <-s.solo }()
-		ctx, cancel := context.WithTimeout(context.Background(), s.cfg.DrainTimeout)
+		ctx, cancel := s.commitContext()
 		defer cancel()
 		s.commitGroup(ctx, s.prepare(ctx, r.table.ID, []*request{r}, newPositions()))
 	}()
@@ -201,16 +201,10 @@ func (s *Service) Flush(ctx context.Context, req *connect.Request[firnv1.FlushRe
 	if err != nil {
 		return nil, s.rpcError(ctx, "flush", err)
 	}
-	s.mu.Lock()
-	c := s.collectors[t.ID]
-	if c != nil && s.draining {
-		c = nil
+	marker, err := s.mark(t.ID)
+	if err != nil {
+		return nil, s.rpcError(ctx, "flush", err)
 	}
-	var marker *request
-	if c != nil {
-		marker = c.mark()
-	}
-	s.mu.Unlock()
 	if marker != nil {
 		select {
 		case <-marker.done:

@@ -1,7 +1,6 @@
 package writer
 
 import (
-	"context"
 	"slices"
 	"sync"
 	"time"
@@ -227,8 +226,7 @@ func (c *collector) take() []*request {
 
 // write prepares the group's files now and commits after the group before.
 func (c *collector) write(group []*request) {
-	// Clients that go away do not stop a commit others wait for.
-	ctx, cancel := context.WithTimeout(context.Background(), max(c.s.cfg.DrainTimeout, 30*time.Second))
+	ctx, cancel := c.s.commitContext()
 	start := time.Now()
 	before := c.commits
 	g := c.s.prepare(ctx, c.table, group, c.ahead)

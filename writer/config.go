@@ -49,9 +49,9 @@ type Config struct {
 	// GroupWait is the longest that rows wait for the commit before theirs to
 	// end before their files are begun. Default 500 ms.
 	GroupWait time.Duration
-	// DrainTimeout bounds the commits after Run's context has ended.
-	// Default 30 s.
-	DrainTimeout time.Duration
+	// CommitTimeout bounds one micro-batch, from its files to its commit; so it
+	// bounds those that drain after Run's context has ended, too. Default 30 s.
+	CommitTimeout time.Duration
 	// Encoders work at a time. Default GOMAXPROCS.
 	Encoders int
 	// Now is the clock of `_ingested_at`. Default time.Now.
@@ -72,7 +72,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.BatchMemory = min(cmp.Or(c.BatchMemory, 256<<20), c.MemoryBytes)
 	c.GroupBytes = cmp.Or(c.GroupBytes, 64<<20)
 	c.GroupWait = cmp.Or(c.GroupWait, 500*time.Millisecond)
-	c.DrainTimeout = cmp.Or(c.DrainTimeout, 30*time.Second)
+	c.CommitTimeout = cmp.Or(c.CommitTimeout, 30*time.Second)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -150,6 +150,10 @@ func drain(t *testing.T, k *kit) {
 	if _, err := k.append(arrowRows(rows(t, "late", 0, 1))); code(err) != connect.CodeUnavailable {
 		t.Errorf("late append: %v", err)
 	}
+	// What waits is not committed yet, so that is no answer.
+	if _, err := k.client.Flush(t.Context(), connect.NewRequest(&firnv1.FlushRequest{Table: eventsRef})); code(err) != connect.CodeUnavailable {
+		t.Errorf("late flush: %v", err)
+	}
 	select {
 	case <-drained:
 		t.Error("drained while a commit was held")

@@ -133,6 +133,28 @@ func (s *Service) enqueue(r *request) error {
 	return nil
 }
 
+// mark asks the table's collector for a micro-batch at once; the answer's done
+// channel tells when everything that waits now is committed. It answers nil
+// when nothing waits.
+func (s *Service) mark(table uuid.UUID) (*request, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return nil, errDraining
+	}
+	c := s.collectors[table]
+	if c == nil {
+		return nil, nil
+	}
+	return c.mark(), nil
+}
+
+// commitContext bounds one micro-batch. Clients that go away do not stop a
+// commit that others wait for.
+func (s *Service) commitContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), s.cfg.CommitTimeout)
+}
+
 // retire removes an idle collector, unless work came in the meantime.
 func (s *Service) retire(c *collector) bool {
 	s.mu.Lock()

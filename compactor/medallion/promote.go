@@ -99,7 +99,7 @@ func (s *Service) attempt(ctx context.Context, d *definition, run *Run) error {
 }
 
 // runOnce is one attempt: read, transform, gate, write, commit.
-func (s *Service) runOnce(ctx context.Context, d *definition, run *Run) error {
+func (s *Service) runOnce(ctx context.Context, d *definition, run *Run) (err error) {
 	t := &timer{run: run, now: s.cfg.Now, last: s.cfg.Now()}
 	m := d.Model
 	w, version, err := s.watermark(ctx, m.Name)
@@ -128,6 +128,15 @@ func (s *Service) runOnce(ctx context.Context, d *definition, run *Run) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 
+	// What is written below is spared from the removal of orphans until the
+	// commit is known, which may be long after.
+	hold := s.cfg.Bucket.NewHold()
+	defer func() {
+		if !errors.Is(err, catalog.ErrUnknownOutcome) { // otherwise until the process ends
+			hold.Release()
+		}
+	}()
+	ctx = hold.Context(ctx)
 	g := &stage{c: m, dir: dir, runID: run.ID, snapshot: delta.to, at: s.cfg.Now().UTC().Format("2006-01-02 15:04:05.999999+00")}
 	change := &publication{definition: d, delta: delta, watermark: w, version: version, run: run}
 	switch {

@@ -210,7 +210,8 @@ func (w *Worker) Deletions(ctx context.Context) ([]Deletion, error) {
 }
 
 // inFlight protects what no snapshot names yet but somebody is about to
-// commit: files of live write intents and of running jobs.
+// commit: objects that this process holds, files of live write intents and of
+// running jobs.
 func (w *Worker) inFlight(ctx context.Context) (func(objstore.Info) bool, error) {
 	intents, err := w.cfg.Catalog.Intents(ctx)
 	if err != nil {
@@ -224,7 +225,7 @@ func (w *Worker) inFlight(ctx context.Context) (func(objstore.Info) bool, error)
 	}
 	now := w.cfg.Now()
 	return func(info objstore.Info) bool {
-		if jobs(info.Key) {
+		if w.cfg.Bucket.Held(info.Key) || jobs(info.Key) {
 			return true
 		}
 		if now.Sub(info.Modified) > intentWindow {

@@ -58,6 +58,7 @@ type Bucket struct {
 	read   *minio.Client // retries by itself: reads, lists, deletes are idempotent
 	write  minio.Core    // one attempt a call: the retry rule of writes is ours (put.go)
 	syncer syncer
+	holds  holds
 
 	backoff   time.Duration // before the second attempt of a put
 	closeIdle func()

@@ -77,6 +77,7 @@ func (b *Bucket) PutBytes(ctx context.Context, key string, data []byte, o PutOpt
 
 // put is the attempt loop. A body that is no io.Seeker gets one attempt.
 func (b *Bucket) put(ctx context.Context, key string, body io.Reader, size int64, o PutOptions) error {
+	b.hold(ctx, key)
 	opts := minio.PutObjectOptions{DisableMultipart: true, DisableContentSha256: b.unsignedBody()}
 	var nonce string
 	if o.IfAbsent {
@@ -200,6 +201,7 @@ func (b *Bucket) putLarge(ctx context.Context, key string, f *os.File, size int6
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("put %s: %w: %w", b.Location(key), ErrNotApplied, err)
 	}
+	b.hold(ctx, key)
 	nonce := rand.Text()
 	_, err := b.read.PutObject(ctx, b.cfg.Bucket, key, f, size, minio.PutObjectOptions{
 		PartSize:             partSize,

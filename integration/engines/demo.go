@@ -28,7 +28,7 @@ func DemoTables() [][]string {
 func DemoLake(t testing.TB, flags ...string) *Lake {
 	t.Helper()
 	if demo == "" {
-		folder, err := os.MkdirTemp("", "firn-engines-demo-")
+		folder, err := scratch("demo")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -29,13 +31,14 @@ type driver struct {
 	log      string
 	ended    chan struct{}
 	number   string
-	results  int
+	one      sync.Mutex // one request at a time
+	results  atomic.Int64
 }
 
 // startDriver runs a file of drivers/ and waits until it answers its version.
 func startDriver(t testing.TB, python, script string, env []string, args ...string) (*driver, error) {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "firn-engine-")
+	folder, err := scratch("driver")
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +96,8 @@ func (d *driver) ask(ctx context.Context, op string, arguments map[string]any) (
 	if err != nil {
 		return nil, err
 	}
+	d.one.Lock()
+	defer d.one.Unlock()
 	if _, err := d.requests.Write(append(line, '\n')); err != nil {
 		return nil, fmt.Errorf("ask the driver: %w\n%s", err, d.tail())
 	}
@@ -131,13 +136,13 @@ func (d *driver) ask(ctx context.Context, op string, arguments map[string]any) (
 
 // rows sends a request that is answered with an Arrow table.
 func (d *driver) rows(ctx context.Context, op string, arguments map[string]any) (Rows, error) {
-	d.results++
-	arguments["into"] = filepath.Join(d.folder, "result-"+strconv.Itoa(d.results))
-	defer os.Remove(arguments["into"].(string))
+	into := filepath.Join(d.folder, "result-"+strconv.FormatInt(d.results.Add(1), 10))
+	defer os.Remove(into)
+	arguments["into"] = into
 	if _, err := d.ask(ctx, op, arguments); err != nil {
 		return Rows{}, err
 	}
-	return readArrow(arguments["into"].(string))
+	return readArrow(into)
 }
 
 func (d *driver) tail() string {
@@ -150,6 +155,17 @@ func (d *driver) tail() string {
 }
 
 func (d *driver) version() string { return d.number }
+
+func (d *driver) alive() bool { return !ended(d.ended) }
+
+func ended(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
 
 func (d *driver) exec(ctx context.Context, statement string) error {
 	_, err := d.ask(ctx, "execute", map[string]any{"statement": statement})

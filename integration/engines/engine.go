@@ -22,15 +22,29 @@ const (
 	Firn      Name = "firn"
 )
 
-// All lists the engines in an order in which each of those on a JVM starts once
-// when a test goes through it.
-func All() []Name { return []Name{Firn, PyIceberg, Polars, DuckDB, Spark, Trino} }
+// order is that of the matrix.
+var order = []Name{Firn, PyIceberg, Polars, DuckDB, Spark, Trino}
 
-// Writers are the engines that make tables and change rows.
-func Writers() []Name { return []Name{PyIceberg, DuckDB, Spark, Trino} }
+// jvm are the engines of which one runs at a time: 2 GB each.
+var jvm = []Name{Spark, Trino}
 
-// engine is one running engine. Statements are in its own language. None of its
-// methods is safe for concurrent use, but for Firn's and Trino's.
+// All lists the engines. Of those on a JVM the one that runs comes first, so
+// that a test which goes through all starts one of them only.
+func All() []Name { return inTurn(order) }
+
+// Writers are the engines that make tables and change rows, in the order of All.
+func Writers() []Name { return inTurn([]Name{PyIceberg, DuckDB, Spark, Trino}) }
+
+func inTurn(names []Name) []Name {
+	if _, ok := running[Trino]; !ok {
+		return slices.Clone(names)
+	}
+	turned := slices.DeleteFunc(slices.Clone(names), func(n Name) bool { return n == Spark || n == Trino })
+	return append(turned, Trino, Spark)
+}
+
+// engine is one running engine. Statements are in its own language. Statements
+// of one engine on Python wait for each other.
 type engine interface {
 	version() string
 	// attach makes a lake known as a catalog of this name, with settings of the
@@ -44,11 +58,10 @@ type engine interface {
 	namespace(catalog string, levels []string) string
 	// read answers all rows of a table's head, columns in the schema's order.
 	read(ctx context.Context, catalog string, namespace []string, name string) (Rows, error)
+	// alive says whether it still answers.
+	alive() bool
 	stop()
 }
-
-// jvm are the engines of which one runs at a time: 2 GB each.
-var jvm = []Name{Spark, Trino}
 
 // running are the engines of this process. Tests that use them run one after
 // another, so no lock guards them.
@@ -61,9 +74,11 @@ var startups []string
 // cannot start fails the test.
 func start(t testing.TB, name Name, together bool) engine {
 	t.Helper()
-	if e, ok := running[name]; ok {
+	if e, ok := running[name]; ok && e.alive() {
 		return e
 	}
+	// What ended by itself, or was ended at a deadline, is started again.
+	end(name)
 	if slices.Contains(jvm, name) && !together {
 		for _, other := range jvm {
 			end(other)
@@ -93,6 +108,9 @@ func start(t testing.TB, name Name, together bool) engine {
 	running[name] = e
 	return e
 }
+
+// scratch makes a folder for what lives longer than one test.
+func scratch(name string) (string, error) { return os.MkdirTemp("", "firn-engines-"+name+"-") }
 
 // end stops an engine; its catalogs are gone.
 func end(name Name) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/firnlake/firn/integration/engines"
 )
@@ -108,8 +109,7 @@ func TestEveryoneReadsEveryone(t *testing.T) {
 			})
 		}
 	}
-	// The engine on a JVM that runs goes first.
-	for _, reader := range []engines.Name{engines.Trino, engines.Firn, engines.PyIceberg, engines.Polars, engines.DuckDB, engines.Spark} {
+	for _, reader := range engines.All() {
 		s := lake.On(t, reader)
 		for _, format := range []int{1, 2, 3} {
 			s.Check(t, engines.ReadTables, format, func(t *testing.T) {
@@ -121,6 +121,14 @@ func TestEveryoneReadsEveryone(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+	// The command line answers the same as the service that it asks.
+	for _, writer := range engines.Writers() {
+		for _, format := range formats(writer) {
+			out, err := lake.CLI(t.Context(), t, "sql", "-q", "-o", "csv", "-c", fmt.Sprintf("SELECT count(*) AS n, max(id) AS id, min(amount) AS amount FROM by_%s.%s", writer, people(format)))
+			require.NoError(t, err)
+			assert.Equal(t, "n,id,amount\n4,9223372036854775807,-999999999999999.999\n", out, "written by %s", writer)
 		}
 	}
 }

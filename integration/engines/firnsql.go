@@ -78,4 +78,6 @@ func (f *firnSQL) read(ctx context.Context, catalog string, namespace []string, 
 	return f.query(ctx, "SELECT * FROM "+f.table(catalog, namespace, name))
 }
 
+func (f *firnSQL) alive() bool { return true }
+
 func (f *firnSQL) stop() {}

@@ -36,7 +36,7 @@ func matrix(embedded, minio []Result) string {
 		}
 		versions[r.Engine] = r.Version
 	}
-	slices.SortFunc(columns, func(a, b Name) int { return slices.Index(All(), a) - slices.Index(All(), b) })
+	slices.SortFunc(columns, func(a, b Name) int { return slices.Index(order, a) - slices.Index(order, b) })
 	var b strings.Builder
 	b.WriteString("# Compatibility\n\nWritten by `make test-engines RECORD=1` from what real engines did; do not edit.\n" +
 		"A run whose findings differ from this page fails. A cell names the table formats\n" +

@@ -172,7 +172,7 @@ func settle(docs, store string, found []Result, part, write bool) error {
 
 func compare(a, b Result) int {
 	return cmp.Or(
-		cmp.Compare(slices.Index(All(), a.Engine), slices.Index(All(), b.Engine)), cmp.Compare(a.Version, b.Version),
+		cmp.Compare(slices.Index(order, a.Engine), slices.Index(order, b.Engine)), cmp.Compare(a.Version, b.Version),
 		cmp.Compare(slices.Index(Features(), a.Feature), slices.Index(Features(), b.Feature)), cmp.Compare(a.Format, b.Format),
 	)
 }

@@ -55,3 +55,12 @@ func TestFindingsAreHeld(t *testing.T) {
 func broken3() Result {
 	return Result{Engine: Spark, Version: "4.1.4", Feature: Append, Format: 3, Reason: "not there", Test: "TestA"}
 }
+
+// TestMissingEngineIsAnError has an engine whose files are not there.
+func TestMissingEngineIsAnError(t *testing.T) {
+	_, err := startDriver(t, filepath.Join(t.TempDir(), "python"), "duck.py", nil, ".")
+	assert.ErrorContains(t, err, "make tools-engines")
+	// One whose driver ends at once tells its last words.
+	_, err = startDriver(t, "/bin/false", "duck.py", nil, ".")
+	assert.ErrorContains(t, err, "the driver")
+}

@@ -53,7 +53,7 @@ func startTrino(t testing.TB) (engine, error) {
 	home := filepath.Join(tools, "trino")
 	address := harness.FreeAddress(t)
 	_, port, _ := cutLast(address, ":")
-	folder, err := os.MkdirTemp("", "firn-engine-trino-")
+	folder, err := scratch("trino")
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +130,8 @@ func (s *trino) tail() string {
 }
 
 func (s *trino) version() string { return trinoVersion }
+
+func (s *trino) alive() bool { return !ended(s.ended) }
 
 // attach types the store's address, because Trino takes neither it, nor the
 // path style, nor the region from the catalog; the keys come with each table.

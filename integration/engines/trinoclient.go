@@ -49,12 +49,12 @@ type trinoFailure struct {
 }
 
 func (f *trinoFailure) causes() string {
-	text := ""
+	var b strings.Builder
 	for f != nil && f.Cause != nil {
 		f = f.Cause
-		text += "\n caused by " + f.Type + ": " + f.Message
+		fmt.Fprintf(&b, "\n caused by %s: %s", f.Type, f.Message)
 	}
-	return text
+	return b.String()
 }
 
 func (c *trinoClient) query(ctx context.Context, statement string) (Rows, error) {

@@ -333,11 +333,11 @@ func TestBodies(t *testing.T) {
 	// The other services take small requests only, and never more memory.
 	for _, method := range []string{"CatalogService/CreateTable", "CatalogService/ListTables", "QueryService/Explain", "JobService/SubmitJob", "ModelService/Plan", "IngestService/OpenChannel"} {
 		t.Run("oversized for "+method, func(t *testing.T) {
-			s.holdsStill(t, 192<<20, func() {
+			s.holdsStill(t, 64<<20, func() {
 				refused(t, s.send(t, http.MethodPost, "/firn.v1."+method, io.LimitReader(endless{}, 100<<20), nil), http.StatusTooManyRequests, "larger than")
 			})
 			body := gzipped(t, zeros)
-			s.holdsStill(t, 192<<20, func() {
+			s.holdsStill(t, 64<<20, func() {
 				refused(t, s.send(t, http.MethodPost, "/firn.v1."+method, bytes.NewReader(body), map[string]string{"Content-Encoding": "gzip"}), http.StatusTooManyRequests, "than")
 			})
 		})

@@ -11,15 +11,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// maxRequest bounds a request without rows, before and after decompression: the
-// largest are statements and the model files of a project. Without a bound half
-// a megabyte of gzip costs gigabytes.
-const maxRequest = 4 << 20
-
 // smallRequests are the options of every service but the writer, which counts
-// what it takes in its byte budget.
+// what it takes in its byte budget. Their handlers are wrapped in small.
 func smallRequests() []connect.HandlerOption {
-	return append(strictRequests(), connect.WithReadMaxBytes(maxRequest))
+	return append(strictRequests(), connect.WithReadMaxBytes(maxRequest), connect.WithCompression("gzip", newCappedGzip, newGzip))
 }
 
 // strictRequests refuse JSON with fields that the service does not know. To

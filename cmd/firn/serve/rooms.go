@@ -92,7 +92,7 @@ func (p *process) rooms(ctx context.Context) (http.Handler, error) {
 		}
 		p.closers = append(p.closers, func() error { q.Close(); return nil })
 		p.parts = append(p.parts, lifecycle.Part{Name: "query", Run: q.Run})
-		handle(q.Handler(smallRequests()...))
+		handle(small(q.Handler(smallRequests()...)))
 	}
 	if p.cfg.Has(config.RoleCatalog) {
 		if err := p.catalogSurfaces(cat, health, uint64(policy.Target), handle); err != nil {
@@ -154,7 +154,7 @@ func (p *process) catalogSurfaces(cat *catalog.Catalog, health rpc.HealthSource,
 	if err != nil {
 		return fmt.Errorf("open the catalog service: %w", err)
 	}
-	handle(service.Handler(smallRequests()...))
+	handle(small(service.Handler(smallRequests()...)))
 	return nil
 }
 
@@ -194,8 +194,8 @@ func (p *process) compactor(ctx context.Context, cat *catalog.Catalog, policy pl
 		}
 	}
 	p.parts = append(p.parts, lifecycle.Part{Name: "compactor", Run: service.Run}, lifecycle.Part{Name: "models", Run: models.Run})
-	handle(service.Handler(smallRequests()...))
-	handle(models.Handler(smallRequests()...))
+	handle(small(service.Handler(smallRequests()...)))
+	handle(small(models.Handler(smallRequests()...)))
 	return service, nil
 }
 

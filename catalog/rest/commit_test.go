@@ -105,6 +105,7 @@ func TestCommitRefusesWhatItDoesNotKnow(t *testing.T) {
 		"twice":              `{"requirements": [], "updates": [{"action": "set-properties", "updates": {"a": "1", "a": "2"}}]}`,
 		"schema id":          body(nil, `{"action": "set-current-schema", "schema-id": 17}`),
 		"downgrade":          body(nil, `{"action": "upgrade-format-version", "format-version": 1}`),
+		"future version":     body(nil, `{"action": "upgrade-format-version", "format-version": 4}`),
 		"foreign uuid":       body([]string{assertUUID(uid)}, fmt.Sprintf(`{"action": "assign-uuid", "uuid": %q}`, uuid.NewString())),
 		"steering property":  body(nil, setProperties("s3.endpoint", "http://evil")),
 		"foreign location":   body(nil, `{"action": "set-location", "location": "s3://other/x"}`),
@@ -120,6 +121,9 @@ func TestCommitRefusesWhatItDoesNotKnow(t *testing.T) {
 		assert.Equal(t, 400, a.Status, "%s: %s", name, a.Body)
 		assert.Equal(t, "BadRequestException", a.Error(), name)
 	}
+	updates, _ := staged(t, f, "future")
+	updates[1] = `{"action": "upgrade-format-version", "format-version": 4}`
+	assert.Equal(t, "BadRequestException", f.Must(t, 400, "POST", tables+"/future", body([]string{assertCreate}, updates...)).Error())
 	assert.Equal(t, "RequestTooLargeException", f.Must(t, 413, "POST", tables+"/t", strings.Repeat(" ", 17<<20)).Error())
 	big := body(nil, setProperties("big", strings.Repeat("x", 900<<10)))
 	f.Must(t, 200, "POST", tables+"/t", big+strings.Repeat(" ", 3<<20))

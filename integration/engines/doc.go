@@ -25,6 +25,13 @@
 // Rows are rendered in one way for all engines (see [Rows]) and compared with
 // [Same], or by [Rows.Checksum], in which the order of rows does not count.
 //
+// [Lake.Independent] computes a table from its files, with no Iceberg library,
+// and [DemoLake] is what the demo leaves behind. [Lake.With] attaches with other
+// settings of the engine; Trino needs [TypedKeys] for its procedures
+// register_table and add_files. [Lake.Snippet] is the text that people paste,
+// [Session.Script] runs a Python program as they would. Firn's own side is
+// [harness.Firn.CLI].
+//
 // Every feature that a journey proves is reported with [Session.Check], every
 // one that an engine cannot do with [Session.Cannot], which proves the refusal.
 // They make docs/compatibility.md; a run whose findings differ from what is

@@ -193,3 +193,19 @@ func (d *driver) stop() {
 	<-d.ended
 	os.RemoveAll(d.folder)
 }
+
+// script runs a program beside the driver, with the driver's environment.
+func (d *driver) script(ctx context.Context, program string) (string, error) {
+	file := filepath.Join(d.folder, "program-"+strconv.FormatInt(d.results.Add(1), 10)+".py")
+	if err := os.WriteFile(file, []byte(program), 0o600); err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, d.cmd.Path, file)
+	cmd.Dir, cmd.Env = d.folder, d.cmd.Env
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("%w\n%s%s", err, stdout.String(), stderr.String())
+	}
+	return stdout.String(), nil
+}

@@ -116,3 +116,22 @@ func (s *Session) Python(t testing.TB, code string) Rows {
 func (s *Session) fault(statement string, err error) error {
 	return fmt.Errorf("%s %s: %w\nin: %s", s.Engine, s.Version(), err, statement)
 }
+
+// Script runs a whole Python program, as a person would, in a new process of
+// the interpreter that has the engine, and answers what it prints.
+func (s *Session) Script(t testing.TB, program string) string {
+	t.Helper()
+	d, ok := s.engine.(interface {
+		script(ctx context.Context, program string) (string, error)
+	})
+	if !ok {
+		t.Fatalf("%s has no Python", s.Engine)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), Deadline)
+	defer cancel()
+	printed, err := d.script(ctx, program)
+	if err != nil {
+		t.Fatal(s.fault(program, err))
+	}
+	return printed
+}

@@ -28,7 +28,7 @@ export const cli = {
   start: () => START.join(AND),
 };
 
-const AND = " && ";
+const AND = " &&\n";
 const START = [
   "firn ns create bronze",
   "firn table create bronze.events --column 'id long' --column 'note string'",

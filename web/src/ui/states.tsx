@@ -48,8 +48,8 @@ export function Empty({
       <Title className="text-sm font-medium text-ink">{title}</Title>
       {children && <div className="max-w-md text-ink-2">{children}</div>}
       {command && (
-        <div className="mt-2 flex max-w-full items-center gap-1 rounded-lg border border-line bg-raised py-1 pr-1 pl-3">
-          <code className="min-w-0 break-words text-left text-ink">{fromHere(command)}</code>
+        <div className="mt-2 flex max-w-3xl items-center gap-1 rounded-lg border border-line bg-raised py-1 pr-1 pl-3">
+          <code className="min-w-0 text-left break-words whitespace-pre-wrap text-ink">{fromHere(command)}</code>
           <CopyButton text={fromHere(command)} label={`Copy: ${command}`} />
         </div>
       )}

@@ -112,7 +112,7 @@ export default function HealthTab() {
           />
           <Figure
             label="Skew"
-            value={times(health.skew)}
+            value={times(health.skew || 1)}
             note="largest over median"
             why="Bytes of the largest partition over those of the median one."
           />

@@ -8,12 +8,14 @@ import { Why } from "~/ui/why";
 export function Histogram({ buckets, target }: { buckets: readonly Bucket[]; target: bigint }) {
   const shown = useMemo(() => trimBars(bars(buckets, Number(target))), [buckets, target]);
   if (shown.length === 0) return <Empty small title="No file yet." />;
+  // A single bar is a bar, not a wall.
+  const maxWidth = `${shown.length * 8}rem`;
   const band = targetBand(Number(target));
   const inBand = shown.filter((bar) => bar.place === "target");
   const bandFrom = shown.findIndex((bar) => bar.place === "target");
   return (
     <figure>
-      <div className="relative flex h-44 items-stretch gap-1">
+      <div className="relative flex h-44 items-stretch gap-1" style={{ maxWidth }}>
         {inBand.length > 0 && (
           <div
             aria-hidden
@@ -51,7 +53,7 @@ export function Histogram({ buckets, target }: { buckets: readonly Bucket[]; tar
           </div>
         ))}
       </div>
-      <div aria-hidden className="mt-1 flex gap-1 border-t border-line-strong pt-1">
+      <div aria-hidden className="mt-1 flex gap-1 border-t border-line-strong pt-1" style={{ maxWidth }}>
         {shown.map((bar) => (
           // Where bars are narrow, every second label has the room of two.
           <span

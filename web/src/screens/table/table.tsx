@@ -108,6 +108,8 @@ export default function TableScreen() {
             <Tabs.Trigger
               key={entry.id}
               value={entry.id}
+              // On a narrow screen the chosen tab may be outside the strip.
+              ref={entry.id === tab ? reveal : null}
               className="-mb-px h-9 shrink-0 border-b-2 border-transparent px-2.5 font-medium text-ink-2 transition-colors hover:text-ink data-[state=active]:border-ice data-[state=active]:text-ink"
             >
               {entry.label}
@@ -128,6 +130,10 @@ export default function TableScreen() {
       </Tabs.Root>
     </div>
   );
+}
+
+function reveal(chosen: HTMLElement | null): void {
+  chosen?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 function Trail({ name }: { name: string }) {

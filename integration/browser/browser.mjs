@@ -17,6 +17,8 @@ export class Journey {
     this.out = out;
     this.faults = [];
     this.passed = [];
+    /** Commands that the page offered for copying, on any screen that was looked at. */
+    this.commands = new Set();
   }
 
   static async open(base, out) {
@@ -50,6 +52,7 @@ export class Journey {
       locale: "en-US",
       timezoneId: "UTC",
       acceptDownloads: true,
+      permissions: ["clipboard-read", "clipboard-write"],
     });
     const page = await this.context.newPage();
     page.setDefaultTimeout(20_000);
@@ -92,6 +95,7 @@ export class Journey {
     // Entrances are over, and nothing pulses in the picture.
     await this.page.evaluate(() => Promise.all(document.getAnimations().map((a) => (a.effect?.getComputedTiming().iterations === Infinity ? null : a.finished.catch(() => {})))));
     await this.page.screenshot({ path: path.join(this.out, `${name}-${this.theme}.png`) });
+    await this.offered();
     await this.page.evaluate(this.axe);
     const answer = await this.page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
     for (const violation of answer.violations) {
@@ -99,6 +103,14 @@ export class Journey {
       const where = violation.nodes.slice(0, 3).map((node) => `${node.target.join(" ")}: ${node.any[0]?.message ?? node.failureSummary}`);
       this.fault(`axe on ${name}, ${this.theme}: ${violation.id} (${violation.impact}), ${violation.nodes.length} times: ${where.join("; ")}`);
     }
+  }
+
+  /** Notes the commands that the screen offers for copying. One that shows a fault offers what has the same fault. */
+  async offered() {
+    const commands = await this.page.evaluate(() =>
+      document.querySelector("[role=alert]") ? [] : [...document.querySelectorAll("[data-cli]")].map((button) => button.dataset.cli),
+    );
+    for (const command of commands) this.commands.add(command);
   }
 
   async close() {

@@ -8,6 +8,8 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { digits, equal, eventually, Journey } from "./browser.mjs";
+import { commandsJourney } from "./commands.mjs";
+import { firstLoad, narrow, silence } from "./conditions.mjs";
 import { queryJourney } from "./query.mjs";
 import { quarantineJourney } from "./quarantine.mjs";
 import { maintenanceJourney } from "./maintenance.mjs";
@@ -39,12 +41,17 @@ try {
 const journey = await Journey.open(args.base, args.out);
 try {
   await journey.visit("light");
+  await firstLoad(journey);
   await findTable(journey, expected);
   await queryJourney(journey, expected);
   await quarantineJourney(journey, expected);
   await maintenanceJourney(journey, expected);
   await journey.visit("dark");
   await everyScreen(journey, expected);
+  await narrow(journey, screensOf(expected));
+  await journey.visit("light");
+  await silence(journey);
+  await commandsJourney(journey, expected);
 } finally {
   await journey.close();
 }
@@ -123,9 +130,24 @@ async function findTable(journey, { bronze, silver, gold }) {
 }
 
 /** Each screen once more in the other theme, for the pictures and for axe. */
-async function everyScreen(journey, { bronze, silver }) {
+async function everyScreen(journey, expected) {
+  for (const [name, where, sign] of screensOf(expected)) {
+    await journey.step(`${name} by night`, async (page) => {
+      await journey.go(where);
+      await page.locator(sign).first().waitFor();
+      if (name === "sql") {
+        await page.keyboard.press("Control+Enter");
+        await page.locator("[data-result-rows]").waitFor();
+      }
+      await journey.look(name);
+    });
+  }
+}
+
+/** Name, address, and what tells that it stands. */
+function screensOf({ bronze, silver }) {
   const table = encodeURIComponent(bronze.table);
-  const screens = [
+  return [
     ["overview", "/", "[data-layer-rows=bronze]"],
     ["tables", "/tables", "tr[data-row]"],
     ["table", `/tables/${table}`, ".uplot canvas"],
@@ -141,15 +163,4 @@ async function everyScreen(journey, { bronze, silver }) {
     ["ingest", "/ingest", "tr[data-row]"],
     ["sql", `/sql?q=${encodeURIComponent(`SELECT * FROM ${silver.table} LIMIT 200`)}`, ".cm-content"],
   ];
-  for (const [name, where, sign] of screens) {
-    await journey.step(`${name} by night`, async (page) => {
-      await journey.go(where);
-      await page.locator(sign).first().waitFor();
-      if (name === "sql") {
-        await page.keyboard.press("Control+Enter");
-        await page.locator("[data-result-rows]").waitFor();
-      }
-      await journey.look(name);
-    });
-  }
 }

@@ -32,6 +32,15 @@ export async function maintenanceJourney(journey, { bronze, silver, gold }) {
     await page.keyboard.press("Escape");
     await journey.look("jobs");
   });
+  await journey.step("a job is reached and opened by keys alone", async (page) => {
+    await journey.go("/jobs");
+    await page.locator("tr[data-row]").nth(1).waitFor();
+    for (const key of ["j", "j", "Enter"]) await page.keyboard.press(key);
+    await page.getByRole("dialog").getByText("Why", { exact: true }).waitFor();
+    if (!new URL(page.url()).searchParams.get("job")) throw new Error("the open job is not in the address");
+    await page.keyboard.press("Escape");
+    await eventually(() => page.getByRole("dialog").count(), 0, "open panels");
+  });
   await journey.step("a compaction is asked for with a dry run first", async (page) => {
     await journey.go(`/tables/${encodeURIComponent(bronze.table)}`);
     await page.locator("header").getByRole("button", { name: "Compact", exact: true }).click();

@@ -70,6 +70,9 @@ func startDriver(t testing.TB, python, script string, env []string, args ...stri
 	answers.Close()
 	log.Close()
 	if err != nil {
+		write.Close()
+		read.Close()
+		os.RemoveAll(folder)
 		return nil, fmt.Errorf("%w: run `make tools-engines`", err)
 	}
 	d.requests, d.answers = write, bufio.NewReader(read)

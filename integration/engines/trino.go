@@ -77,6 +77,7 @@ func startTrino(t testing.TB) (engine, error) {
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "TZ=UTC", "LC_ALL=C.UTF-8", "AWS_EC2_METADATA_DISABLED=true"}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
+		os.RemoveAll(folder)
 		return nil, fmt.Errorf("%w: run `make tools-engines`", err)
 	}
 	go func() {

@@ -430,3 +430,40 @@ func TestClose(t *testing.T) {
 	_, err := e.try(&firnv1.QueryRequest{Sql: "SELECT 1"})
 	require.Equal(t, connect.CodeUnavailable, connect.CodeOf(err))
 }
+
+// Conditions that do not hold of the rows of a file as they are leave out none.
+func TestConditionsThatPruneNothing(t *testing.T) {
+	e := newEnv(t, nil)
+	for sql, want := range map[string][]map[string]any{
+		// Names that the statement gives to columns are not the table's own.
+		"SELECT name FROM silver.countries AS x(name, country) WHERE country = 'Germany'":                                                           {{"name": "DE"}},
+		"SELECT name FROM silver.countries AS x(name, country) JOIN bronze.lines l ON l.country = x.name WHERE x.country = 'Germany' AND l.id = 20": {{"name": "DE"}},
+		// A row's place, or its neighbours, decide what it is joined to.
+		"SELECT l.id FROM bronze.lines l POSITIONAL JOIN silver.countries c WHERE l.id < 5 AND c.country = 'no such one'":   nil,
+		"SELECT l.id, c.id FROM bronze.lines l ASOF JOIN silver.deep.lines c ON l.id >= c.id WHERE c.id < 10 AND l.id = 12": nil,
+		// A sample is taken before the conditions: 35 rows of 35.
+		"SELECT count(*) AS n FROM bronze.lines TABLESAMPLE 35 ROWS WHERE id < 5":  {{"n": int64(5)}},
+		"SELECT count(*) AS n FROM bronze.lines WHERE id < 5 USING SAMPLE 35 ROWS": {{"n": int64(5)}},
+	} {
+		a := e.ask(sql)
+		require.Equal(t, want, a.rows, sql)
+		for _, scan := range a.header.Tables {
+			require.Zero(t, scan.FilesPruned, sql)
+		}
+	}
+	// Other joins still let conditions through, on either side.
+	for _, sql := range []string{
+		"SELECT count(*) AS n FROM bronze.lines l JOIN silver.countries c USING (country) WHERE l.id < 5",
+		"SELECT count(*) AS n FROM bronze.lines l NATURAL JOIN silver.countries c WHERE l.id < 5",
+		"SELECT count(*) AS n FROM bronze.lines l, (SELECT 1) c WHERE l.id < 5",
+		"SELECT count(*) AS n FROM silver.countries c LEFT JOIN bronze.lines l ON l.country = c.country WHERE l.id < 5",
+	} {
+		a := e.ask(sql)
+		require.Equal(t, []map[string]any{{"n": int64(5)}}, a.rows, sql)
+		pruned := uint64(0)
+		for _, scan := range a.header.Tables {
+			pruned += scan.FilesPruned
+		}
+		require.Equal(t, uint64(3), pruned, sql)
+	}
+}

@@ -47,11 +47,14 @@ type reference struct {
 	place int
 	// filters are conditions that hold of all its rows that matter.
 	filters []node
+	// whole: conditions say nothing of the files, for the statement samples the
+	// table before them or gives its columns names of its own.
+	whole bool
 	// alone: the only source of rows of its SELECT.
 	alone bool
 }
 
-// parse reads the syntax tree of one SELECT and answers the tables that it
+// parseTree reads the syntax tree of one SELECT and answers the tables that it
 // mentions.
 func parseTree(tree []byte) ([]*reference, error) {
 	dec := json.NewDecoder(bytes.NewReader(tree))
@@ -176,6 +179,8 @@ func (w *walker) table(n node, in *scope) {
 	if r.alias == "" {
 		r.alias = name
 	}
+	names, _ := n["column_name_alias"].([]any)
+	r.whole = len(names) > 0 || n.node("sample") != nil
 	w.refs = append(w.refs, r)
 }
 
@@ -183,21 +188,23 @@ func (w *walker) table(n node, in *scope) {
 func (w *walker) filter(sel node, refs []*reference) {
 	where := sel.node("where_clause")
 	from := sel.node("from_table")
-	if where == nil || from == nil {
+	if where == nil || from == nil || sel.node("sample") != nil {
 		return
 	}
 	direct := map[int]bool{}
 	directTables(from, direct)
 	conditions := conjuncts(where)
 	for _, r := range refs {
-		if r.place >= 0 && direct[r.place] {
+		if r.place >= 0 && direct[r.place] && !r.whole {
 			r.filters = append(r.filters, conditions...)
 			r.alone = from.text("type") == "BASE_TABLE"
 		}
 	}
 }
 
-// directTables are the places of base tables in a tree of joins.
+// directTables are the places of base tables in a tree of joins. In a positional
+// and an as-of join a row decides what the others are joined to: its conditions
+// hold after that, and leave out no file.
 func directTables(from node, into map[int]bool) {
 	switch from.text("type") {
 	case "BASE_TABLE":
@@ -205,6 +212,11 @@ func directTables(from node, into map[int]bool) {
 			into[at] = true
 		}
 	case "JOIN":
+		switch from.text("ref_type") {
+		case "REGULAR", "NATURAL", "CROSS":
+		default:
+			return
+		}
 		directTables(from.node("left"), into)
 		directTables(from.node("right"), into)
 	}

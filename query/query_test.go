@@ -436,7 +436,7 @@ func TestConditionsThatPruneNothing(t *testing.T) {
 	e := newEnv(t, nil)
 	for sql, want := range map[string][]map[string]any{
 		// Names that the statement gives to columns are not the table's own.
-		"SELECT name FROM silver.countries AS x(name, country) WHERE country = 'Germany'":                                                           {{"name": "DE"}},
+		"SELECT name FROM silver.countries AS x(name, country) WHERE country = 'Germany'":                                                                 {{"name": "DE"}},
 		"SELECT name FROM silver.countries AS x(name, country) JOIN bronze.lines l ON l.country = x.name WHERE x.country = 'Germany' AND l.amount = 20.5": {{"name": "DE"}},
 		// A row's place, or its neighbours, decide what it is joined to.
 		"SELECT l.id FROM bronze.lines l POSITIONAL JOIN silver.countries c WHERE l.id < 5 AND c.country = 'no such one'":   nil,

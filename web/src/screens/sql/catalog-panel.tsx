@@ -2,6 +2,7 @@ import { createQueryOptions, useTransport } from "@connectrpc/connect-query";
 import { useQueries } from "@tanstack/react-query";
 import { ChevronRight, Table2 } from "lucide-react";
 import { useCallback, useMemo, useState } from "react";
+import { useFilters } from "~/app/search";
 import { useStable } from "~/app/stable";
 import { CatalogService, type GetTableResponse } from "~/gen/firn/v1/catalog_pb";
 import { matching } from "~/lake/filter";
@@ -52,13 +53,14 @@ export function CatalogPanel({
   onInsert: (text: string) => void;
   loading: boolean;
 }) {
-  const [text, setText] = useState("");
+  const [filters, setFilters] = useFilters();
+  const text = filters.find ?? "";
   const found = useMemo(() => matching(tables, text, (table) => table), [tables, text]);
   const shown = found.slice(0, 200);
   return (
     <aside aria-label="Catalog" className="hidden min-h-0 flex-col border-l border-line bg-surface lg:flex">
       <div className="border-b border-line p-2">
-        <FilterField value={text} onChange={setText} label="Filter tables" className="w-full" />
+        <FilterField value={text} onChange={(find) => setFilters({ find })} label="Filter tables" className="w-full" />
       </div>
       <div className="min-h-0 flex-1 overflow-y-auto p-1.5">
         {loading && <Waiting />}

@@ -33,6 +33,7 @@ export default function Sql() {
   const { state, run, cancel } = useSql();
   const [text, setText] = useState(filters.q ?? "");
   const [plan, setPlan] = useState<{ answer?: ExplainResponse; error?: unknown }>();
+  const asked = useRef<object | undefined>(undefined);
   const { limit = "10000", at = "" } = filters;
   const pins = useMemo(() => parsePins(at), [at]);
   const columns = useColumns(names, text);
@@ -53,6 +54,7 @@ export default function Sql() {
       if (!query) return;
       linked.current = query;
       setFilters({ q: query });
+      asked.current = undefined;
       setPlan(undefined);
       run({ sql: query, pins: pinMessages(pins), maxRows: BigInt(limit) });
     },
@@ -63,12 +65,18 @@ export default function Sql() {
     cancel();
     linked.current = text.trim();
     setFilters({ q: text.trim() });
+    const question = {};
+    asked.current = question;
     setPlan({});
+    // An answer that comes after another question is of no use any more.
+    const show = (next: { answer?: ExplainResponse; error?: unknown }) => {
+      if (asked.current === question) setPlan(next);
+    };
     createClient(QueryService, transport)
       .explain({ sql: text.trim(), pins: pinMessages(pins) })
       .then(
-        (answer) => setPlan({ answer }),
-        (error) => setPlan({ error }),
+        (answer) => show({ answer }),
+        (error) => show({ error }),
       );
   };
 

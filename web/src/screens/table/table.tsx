@@ -99,7 +99,17 @@ export default function TableScreen() {
       <Tabs.Root
         value={tab}
         onValueChange={(value) =>
-          setFilters({ tab: value === "overview" ? undefined : value, q: undefined, sort: undefined }, true)
+          // Filters are of a tab; the snapshot is of the table.
+          setFilters(
+            {
+              tab: value === "overview" ? undefined : value,
+              q: undefined,
+              sort: undefined,
+              op: undefined,
+              at: undefined,
+            },
+            true,
+          )
         }
         className="flex min-h-0 flex-1 flex-col"
       >

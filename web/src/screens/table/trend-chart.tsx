@@ -1,18 +1,21 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { useFilters } from "~/app/search";
 import { themeColor, useTheme } from "~/app/theme";
 import { bytes, compact, count, moment } from "~/lake/format";
 import type { Trend } from "~/lake/snapshots";
 import { Facets } from "~/ui/filters";
 
-type Series = "rows" | "files" | "bytes";
+const kinds = ["files", "rows", "bytes"] as const;
+type Series = (typeof kinds)[number];
 
 /** Totals over the snapshots, with a mark at each compaction. */
 export function TrendChart({ trend }: { trend: Trend }) {
   const host = useRef<HTMLDivElement>(null);
   const theme = useTheme();
-  const [series, setSeries] = useState<Series>("files");
+  const [filters, setFilters] = useFilters();
+  const series = kinds.find((kind) => kind === filters.trend) ?? "files";
   // biome-ignore lint/correctness/useExhaustiveDependencies: the theme changes the colours that are read inside
   useEffect(() => {
     const element = host.current;
@@ -32,7 +35,7 @@ export function TrendChart({ trend }: { trend: Trend }) {
       <Facets
         label="What the trend shows"
         value={series}
-        onChange={(value) => value && setSeries(value as Series)}
+        onChange={(value) => value && setFilters({ trend: value === "files" ? undefined : value })}
         facets={[
           { value: "files", label: "Files" },
           { value: "rows", label: "Rows" },

@@ -1,40 +1,16 @@
 package compactor_test
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor"
 	"github.com/firnlake/firn/compactor/jobs"
-	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 )
-
-// imported is a file as Hive left it: DuckDB writes the SELECT, without metrics,
-// in the partition of a country that the file does not name.
-func (h *house) imported(t *catalog.Table, sql, options, country string, rows int64) catalog.FileEntry {
-	h.t.Helper()
-	dir := h.t.TempDir()
-	path := filepath.Join(dir, "imported.parquet")
-	_, err := pool.Exec(h.t.Context(), duck.Job{SQL: "COPY (" + sql + ") TO " + duck.Quote(path) + " (FORMAT parquet" + options + ")", WriteDir: dir})
-	require.NoError(h.t, err)
-	info, err := os.Stat(path)
-	require.NoError(h.t, err)
-	location := h.catalog.DataPath(t) + "/" + uuid.NewString() + ".parquet"
-	key, err := h.bucket.Key(location)
-	require.NoError(h.t, err)
-	require.NoError(h.t, h.bucket.PutFile(h.t.Context(), key, path))
-	f, err := iceberg.NewDataFileBuilder(t.Metadata.PartitionSpec(), iceberg.EntryContentData, location, iceberg.ParquetFile, map[int]any{1000: country}, nil, nil, rows, info.Size())
-	require.NoError(h.t, err)
-	return catalog.FileEntry{File: f.Build()}
-}
 
 // Files that were imported lack the partition's column, and may lack field ids:
 // a compaction reads them as queries do, and writes what the files lacked.
@@ -54,7 +30,7 @@ func TestImportedFilesAreRewrittenWhole(t *testing.T) {
 			tbl := h.create("bronze.imported", c.props)
 			const rows = "SELECT 100 + range AS id, 1.5::DECIMAL(18,3) AS amount FROM range(20)"
 			for range 3 {
-				h.commit(tbl, table.OpAppend, h.imported(tbl, rows, c.options, "France", 20))
+				h.commit(tbl, table.OpAppend, h.ground.Import(tbl, rows, c.options, map[int]any{1000: "France"}))
 			}
 			h.append(tbl, "France", 0, 20)
 			before := h.query(tbl, lake.RelationOptions{}, all)
@@ -82,7 +58,7 @@ func TestFilesWithoutFieldIDsAreNotFused(t *testing.T) {
 	// The name that the files give to amount is another column's by now.
 	tbl := h.create("bronze.imported", iceberg.Properties{table.DefaultNameMappingKey: `[{"field-id": 2, "names": ["id"]}, {"field-id": 3, "names": ["score"]}]`})
 	for range 4 {
-		h.commit(tbl, table.OpAppend, h.imported(tbl, "SELECT range AS id, 7::DECIMAL(18,3) AS score FROM range(20)", "", "France", 20))
+		h.commit(tbl, table.OpAppend, h.ground.Import(tbl, "SELECT range AS id, 7::DECIMAL(18,3) AS score FROM range(20)", "", map[int]any{1000: "France"}))
 	}
 	const sums = "SELECT sum(amount)::BIGINT AS amount, count(score) AS scores FROM %s"
 	want := []map[string]any{{"amount": int64(560), "scores": int64(0)}}

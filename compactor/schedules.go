@@ -141,9 +141,12 @@ func validName(s string) bool {
 
 // DeleteSchedule removes a schedule; jobs that it made stay.
 func (s *Service) DeleteSchedule(ctx context.Context, name string) error {
+	if !validName(name) {
+		return fmt.Errorf("schedule %q: %w", name, catalog.ErrNotFound)
+	}
 	key := s.scheduleKey(name)
 	kv, err := s.cfg.Store.Get(ctx, key)
-	if !validName(name) || errors.Is(err, catalog.ErrNotFound) {
+	if errors.Is(err, catalog.ErrNotFound) {
 		return fmt.Errorf("schedule %q: %w", name, catalog.ErrNotFound)
 	}
 	if err != nil {

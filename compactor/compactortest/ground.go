@@ -7,8 +7,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
+	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -91,6 +93,29 @@ func (g *Ground) Write(t *catalog.Table, sql string, read ...string) []catalog.F
 		out[i].File = f
 	}
 	return out
+}
+
+// Import is a file as Hive left it, in a partition that is given by field id: DuckDB
+// writes the SELECT, without metrics, and without field ids unless options (of
+// COPY) have FIELD_IDS.
+func (g *Ground) Import(t *catalog.Table, sql, options string, partition map[int]any) catalog.FileEntry {
+	g.T.Helper()
+	ctx := context.Background()
+	dir := g.T.TempDir()
+	path := filepath.Join(dir, "imported.parquet")
+	_, err := g.Pool.Exec(ctx, duck.Job{SQL: "COPY (" + sql + ") TO " + duck.Quote(path) + " (FORMAT parquet" + options + ")", WriteDir: dir})
+	require.NoError(g.T, err)
+	count, err := g.Pool.Exec(ctx, duck.Job{SQL: "SELECT count(*) AS n FROM read_parquet(" + duck.Quote(path) + ")", Read: []string{path}})
+	require.NoError(g.T, err)
+	info, err := os.Stat(path)
+	require.NoError(g.T, err)
+	location := g.Catalog.DataPath(t) + "/" + uuid.NewString() + ".parquet"
+	key, err := g.Bucket.Key(location)
+	require.NoError(g.T, err)
+	require.NoError(g.T, g.Bucket.PutFile(ctx, key, path))
+	f, err := iceberg.NewDataFileBuilder(t.Metadata.PartitionSpec(), iceberg.EntryContentData, location, iceberg.ParquetFile, partition, nil, nil, count[0]["n"].(int64), info.Size())
+	require.NoError(g.T, err)
+	return catalog.FileEntry{File: f.Build()}
 }
 
 // Commit makes a snapshot that adds files; another operation than an append is

@@ -16,9 +16,11 @@ const (
 // CheckKey is the validator for object keys. A key is UTF-8 text of 1 to 1024
 // bytes made of segments of 1 to 255 bytes joined by single slashes. No segment
 // is "." or "..", none holds a control character, a backslash, "?" or "#", none
-// holds a percent escape that decodes to one of these, to "/" or to "." (other
-// escapes are legal: engines write them into partition paths, and nobody
-// decodes them), and the first is not the gateway's private folder.
+// holds percent escapes that decode to one of these, to "/" or to "." (other
+// escapes are legal, and nobody decodes them), and the first is not the
+// gateway's private folder.
+// The value of a partition folder, name=value, may hold any escape: engines
+// escape there what the rows hold. Decoded, it must not lead elsewhere either.
 // Errors wrap [ErrInvalidKey] and name the reason.
 func CheckKey(key string) error {
 	refuse := func(reason string) error {
@@ -45,26 +47,57 @@ func CheckKey(key string) error {
 	if strings.HasPrefix(key, gatewayTemp+"/") || key == gatewayTemp {
 		return refuse("the folder " + gatewayTemp + " is private to the gateway")
 	}
-	for i, r := range key {
+	for _, r := range key {
 		if bad, why := forbidden(r); bad {
 			return refuse("it holds " + why)
 		}
-		if r == '%' {
-			if c, ok := unescape(key[i:]); ok {
-				if bad, why := forbidden(rune(c)); bad || c == '/' || c == '.' {
-					return refuse("it holds the escape " + key[i:i+3] + orWhy(why))
-				}
+	}
+	if strings.Contains(key, "%") {
+		for segment := range strings.SplitSeq(key, "/") {
+			if why := checkEscapes(segment); why != "" {
+				return refuse(why)
 			}
 		}
 	}
 	return nil
 }
 
-func orWhy(why string) string {
-	if why == "" {
+// checkEscapes says what is wrong with a segment's percent escapes.
+func checkEscapes(segment string) string {
+	decoded := unescape(segment)
+	if decoded == segment {
 		return ""
 	}
-	return " (" + why + ")"
+	if name, _, ok := strings.Cut(segment, "="); ok && !strings.Contains(name, "%") {
+		for part := range strings.SplitSeq(decoded, "/") {
+			if part == "." || part == ".." || strings.ContainsRune(part, 0) {
+				return "its partition folder " + shorten(segment) + " leads elsewhere when it is decoded"
+			}
+		}
+		return ""
+	}
+	// Only what the escapes add: the dots of a file's name are its own.
+	plain := map[rune]int{}
+	for _, r := range segment {
+		plain[r]++
+	}
+	for rest := decoded; rest != ""; {
+		r, size := utf8.DecodeRuneInString(rest)
+		if r == utf8.RuneError && size == 1 {
+			r = rune(rest[0])
+		}
+		rest = rest[size:]
+		if plain[r]--; plain[r] >= 0 {
+			continue
+		}
+		if bad, why := forbidden(r); bad {
+			return "it holds an escape of " + why
+		}
+		if r == '/' || r == '.' {
+			return fmt.Sprintf("it holds an escape of %q", r)
+		}
+	}
+	return ""
 }
 
 func forbidden(r rune) (bool, string) {
@@ -83,24 +116,27 @@ func forbidden(r rune) (bool, string) {
 	return false, ""
 }
 
-// unescape decodes a leading percent escape, through any number of "%25", so
-// that a client which decodes twice sees nothing that was not checked.
-func unescape(s string) (byte, bool) {
+// unescape decodes percent escapes until none is left, so that a client which
+// decodes twice sees nothing that was not checked.
+func unescape(s string) string {
 	for {
-		if len(s) < 3 {
-			return 0, false
+		var b strings.Builder
+		for i := 0; i < len(s); i++ {
+			if s[i] == '%' && i+2 < len(s) {
+				hi, ok1 := unhex(s[i+1])
+				lo, ok2 := unhex(s[i+2])
+				if ok1 && ok2 {
+					b.WriteByte(hi<<4 | lo)
+					i += 2
+					continue
+				}
+			}
+			b.WriteByte(s[i])
 		}
-		hi, ok1 := unhex(s[1])
-		lo, ok2 := unhex(s[2])
-		if !ok1 || !ok2 {
-			return 0, false
+		if b.Len() == len(s) {
+			return s
 		}
-		c := hi<<4 | lo
-		if c != '%' {
-			return c, true
-		}
-		s = s[2:]
-		s = "%" + s[1:]
+		s = b.String()
 	}
 }
 

@@ -48,6 +48,15 @@ func TestHostileKeys(t *testing.T) {
 		"encoded newline":          "a%0ab",
 		"encoded query":            "a%3Fb",
 		"encoded fragment":         "a%23b",
+		"encoded in pieces":        "a%25%32%66b",
+		"encoded C1 control":       "a%C2%85b",
+		"half a character":         "a%85b",
+		"value leads upwards":      "d/c=a%2F..%2Fb/f",
+		"value leads up, twice":    "d/c=%252E%252E%252F..%252Fb/f",
+		"value goes nowhere":       "d/c=a%2f./f",
+		"value with NUL":           "d/c=%00/f",
+		"name leads upwards":       "d/%2e%2e%2Fc=a/f",
+		"no partition folder":      "d/%3D%2fb/f",
 		"gateway's folder":         ".sgwtmp/multipart/x",
 		"gateway's folder by name": ".sgwtmp",
 		"segment of 256 bytes":     "a/" + long,
@@ -136,6 +145,8 @@ func TestGoodLocations(t *testing.T) {
 	for _, key := range []string{
 		"k", "wh/0195-uuid/data/part-0.parquet", "d/country=United%20Kingdom/f", "d/t=2020-01-01T00%3A00/f", "d/a+b/f",
 		"d/100%/f", "d/%zz/f", "d/ü/日本/f", "d/...hidden", "d/a..b", "d/ *'()!~,=@:;&$/f", "_firn/log/0001",
+		// What engines make of partition values.
+		"d/c=a%2Fb/f", "d/c=%C3%BC%3D%E2%9D%84/f", "d/c=what%3F/f", "d/c=%23%5C%0A%09/f", "d/c=100%25%2F/f", "d/c=../f", "d/a=b=c%2Fd/f", "d/%E2%9D%84.%C3%BC/f", "d/c=%E9/f",
 	} {
 		for _, scheme := range []string{"s3://", "s3a://"} {
 			if got, err := b.Key(scheme + b.Name() + "/" + key); err != nil || got != key {

@@ -45,6 +45,9 @@ const (
 	OddNames          Feature = "names that need escaping"
 	UpgradeFormat     Feature = "upgrade of the table format"
 	Concurrency       Feature = "writes beside Firn's own"
+	Compacts          Feature = "compact what others wrote"
+	LeavesAlone       Feature = "leave alone what cannot be compacted, with the reason"
+	Expires           Feature = "expire and remove orphans of what others wrote"
 	ServedKeys        Feature = "keys of the store come from the catalog"
 	ServedStore       Feature = "address of the store comes from the catalog"
 	Snippet           Feature = "connect snippet, unedited"
@@ -56,7 +59,7 @@ func Features() []Feature {
 		Namespaces, NestedNamespaces, OddNames, Create, CreateAsSelect, Append, Overwrite, DeleteCopy, DeletePositions, DeleteVectors,
 		Update, Merge, Upsert, Transactions, ReadTables, ReadFirn, ReadDeletes, Types, RowLineage, Defaults, Variant, NanoTimestamps,
 		SchemaEvolution, SpecEvolution, PartitionedWrites, TimeTravel, Branches, Views, MetadataTables, Maintenance, Register, AddFiles,
-		Rename, Drop, Purge, UpgradeFormat, Concurrency, ServedKeys, ServedStore, Snippet,
+		Rename, Drop, Purge, UpgradeFormat, Concurrency, Compacts, LeavesAlone, Expires, ServedKeys, ServedStore, Snippet,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -140,6 +141,9 @@ func outcome(r rewrite.Result, whyNot string) jobs.Outcome {
 	out := jobs.Outcome{
 		Tier: r.Tier(), FilesIn: r.FilesIn, FilesOut: r.FilesOut, BytesIn: r.BytesIn, BytesOut: r.BytesOut,
 		Rows: r.Rows, SnapshotID: r.SnapshotID, Proof: r.Proof(),
+	}
+	if len(r.Left) > 0 {
+		whyNot = strings.Join(r.Left, "; ")
 	}
 	if whyNot != "" {
 		out.Proof["why_not_more"] = whyNot

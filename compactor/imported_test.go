@@ -7,6 +7,7 @@ import (
 	"github.com/apache/iceberg-go/table"
 	"github.com/stretchr/testify/require"
 
+	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor"
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/internal/lake"
@@ -67,4 +68,27 @@ func TestFilesWithoutFieldIDsAreNotFused(t *testing.T) {
 	require.Equal(t, jobs.Succeeded, j.State, j.Error)
 	require.Equal(t, "rewrite", j.Outcome.Tier)
 	require.Equal(t, want, h.query(tbl, lake.RelationOptions{}, sums))
+}
+
+// What can be neither fused nor rewritten stays as it is, with the reason.
+func TestImportedFilesThatNothingCanCompactAreLeftAlone(t *testing.T) {
+	h := newHouse(t)
+	h.run(h.service.Run)
+	require.NoError(t, h.catalog.EnsureNamespace(t.Context(), catalog.Namespace{"a"}))
+	tbl, err := h.catalog.CreateTable(t.Context(), catalog.NewTable{
+		Ident:      catalog.Ident{Namespace: catalog.Namespace{"a"}, Name: "fixed"},
+		Schema:     iceberg.NewSchema(0, iceberg.NestedField{ID: 1, Name: "f", Type: iceberg.FixedTypeOf(4)}, iceberg.NestedField{ID: 2, Name: "id", Type: iceberg.PrimitiveTypes.Int64}),
+		Properties: iceberg.Properties{table.DefaultNameMappingKey: `[{"field-id": 2, "names": ["id"]}]`},
+	})
+	require.NoError(t, err)
+	for range 4 {
+		h.commit(tbl, table.OpAppend, h.ground.Import(tbl, "SELECT range AS id FROM range(20)", "", nil))
+	}
+	head := h.load(tbl).CurrentSnapshot().SnapshotID
+	j := h.job(compactor.KindCompact, tbl)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.Zero(t, j.Outcome.FilesIn)
+	require.Contains(t, j.Outcome.Proof["why_not_more"], "has no field id")
+	require.Contains(t, j.Outcome.Proof["why_not_more"], "fixed")
+	require.Equal(t, head, h.load(tbl).CurrentSnapshot().SnapshotID)
 }

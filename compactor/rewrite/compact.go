@@ -42,6 +42,8 @@ type Result struct {
 	Chunks, Columns, Hashed int
 	// CPU time of the SQL workers, for rewriting and for proving.
 	CopyCPU, ProofCPU time.Duration
+	// Left says of groups that could be neither fused nor rewritten why.
+	Left []string
 }
 
 // Add sums up the results of several commits.
@@ -59,6 +61,7 @@ func (r Result) Add(o Result) Result {
 	r.Hashed += o.Hashed
 	r.CopyCPU += o.CopyCPU
 	r.ProofCPU += o.ProofCPU
+	r.Left = append(r.Left, o.Left...)
 	if o.SnapshotID != 0 {
 		r.SnapshotID = o.SnapshotID
 	}
@@ -106,6 +109,7 @@ type output struct {
 	chunks  int   // fuse: pieces whose checksum was compared
 	columns int   // rewrite: columns whose sums were compared
 	hashed  bool  // rewrite: the multiset hash was compared
+	left    error // why the group stays as it is; nil when it was compacted
 
 	copyCPU, proofCPU time.Duration // of the SQL workers
 }
@@ -180,6 +184,9 @@ func (c *compaction) group(ctx context.Context, dir string, index int, g plan.Gr
 		if !errors.Is(err, errFuseless) {
 			return out, err
 		}
+		if types := Rewritable(c.Scan.Schema); types != nil {
+			return output{left: fmt.Errorf("%w; %w", err, types)}, nil
+		}
 		c.cfg.Logger.InfoContext(ctx, "files are rewritten instead of fused", "table", c.Table.Ident.String(), "why", err)
 	}
 	return c.rewrite(ctx, dir, index, g, files)
@@ -199,7 +206,13 @@ func (c *compaction) commit(ctx context.Context, outputs []output) (Result, erro
 	sequence := c.Scan.Sequence
 	change := &catalog.SnapshotChange{Operation: table.OpReplace, Base: &base}
 	removed := map[string]bool{}
+	var in int64
 	for i, o := range outputs {
+		if o.left != nil {
+			res.Left = append(res.Left, fmt.Sprintf("%s stays: %v", plan.PartitionText(c.Groups[i].Partition), o.left))
+			continue
+		}
+		in += c.Groups[i].Rows
 		for _, f := range c.Groups[i].Files {
 			removed[f.Path] = true
 			change.Removed = append(change.Removed, f.Path)
@@ -226,11 +239,10 @@ func (c *compaction) commit(ctx context.Context, outputs []output) (Result, erro
 		res.CopyCPU += o.copyCPU
 		res.ProofCPU += o.proofCPU
 	}
-	change.Removed = append(change.Removed, dangling(c.Scan, removed)...)
-	var in int64
-	for _, g := range c.Groups {
-		in += g.Rows
+	if len(removed) == 0 {
+		return res, nil
 	}
+	change.Removed = append(change.Removed, dangling(c.Scan, removed)...)
 	if in != res.Rows+res.Deleted {
 		return res, fmt.Errorf("%w: %d rows went in, %d came out and %d were deleted", ErrProof, in, res.Rows, res.Deleted)
 	}

@@ -70,12 +70,12 @@ def deleted(connection, entries):
     """What is deleted, as a table of path and position."""
     parts = [pa.table({"path": pa.array([], pa.string()), "pos": pa.array([], pa.int64())})]
     for file in entries:
-        if file["content"] == 2:
+        if file.get("content", 0) == 2:
             raise ValueError("equality deletes are not computed here")
         if file["file_format"].upper() == "PUFFIN":
             positions = list(vector(connection, file))
             parts.append(pa.table({"path": [file["referenced_data_file"]] * len(positions), "pos": pa.array(positions, pa.int64())}))
-        elif file["content"] == 1:
+        elif file.get("content") == 1:
             sql = f"SELECT file_path AS path, pos FROM read_parquet({literal(file['file_path'])})"
             parts.append(connection.execute(sql).to_arrow_table().cast(parts[0].schema))
     return pa.concat_tables(parts)
@@ -96,7 +96,7 @@ def rows(metadata, snapshot, endpoint, region, key, secret):
         f"ENDPOINT {literal(host)}, URL_STYLE 'path', USE_SSL {tls})"
     )
     entries = list(files(connection, metadata, snapshot)) if snapshot not in (None, -1) else []
-    data = [literal(f["file_path"]) for f in entries if f["content"] == 0]
+    data = [literal(f["file_path"]) for f in entries if not f.get("content")]
     if not data:
         empty = ", ".join(f"NULL::{duck_type(f['type'])} AS {quoted(f['name'])}" for f in schema["fields"])
         return connection.execute(f"SELECT {empty} WHERE false").to_arrow_table()

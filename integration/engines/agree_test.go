@@ -1,0 +1,27 @@
+package engines_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/firnlake/firn/integration/engines"
+)
+
+// agree has the engine that wrote a table read it, and compares that with the
+// computation over its files and with Firn's SQL.
+func agree(t *testing.T, s *engines.Session, path ...string) engines.Rows {
+	t.Helper()
+	want := s.Lake.Independent(t, path...)
+	got := s.Read(t, path...)
+	assert.True(t, engines.Same(t, want, got), "%s reads %s as its files are", s.Engine, strings.Join(path, "."))
+	assert.True(t, engines.Same(t, want, s.Lake.On(t, engines.Firn).Read(t, path...)), "firn reads %s as its files are", strings.Join(path, "."))
+	return want
+}
+
+// holds is agree, and that these are the rows, in any order.
+func holds(t *testing.T, s *engines.Session, path []string, lines ...string) {
+	t.Helper()
+	assert.ElementsMatch(t, lines, agree(t, s, path...).Lines(), strings.Join(path, "."))
+}

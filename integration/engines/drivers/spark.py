@@ -33,6 +33,7 @@ class Spark:
         self.spark = builder.getOrCreate()
         self.spark.sparkContext.setLogLevel("WARN")
         self.scope = {"spark": self.spark}
+        self.compiled = None
 
     def version(self):
         return pyspark.__version__
@@ -48,6 +49,25 @@ class Spark:
 
     def query(self, statement):
         return self.spark.sql(statement).toArrow()
+
+    def equality_deletes(self, table, column, values):
+        """Commits them through the session's catalog, see EqualityDeletes.java."""
+        jvm = self.spark._jvm
+        if not self.compiled:
+            # py4j cannot hold a Java Long apart from an Integer, so the rows
+            # are made in Java.
+            compiler = jvm.org.codehaus.janino.SimpleCompiler()
+            compiler.setParentClassLoader(jvm.java.lang.Thread.currentThread().getContextClassLoader())
+            compiler.cook(pathlib.Path(__file__).with_name("EqualityDeletes.java").read_text())
+            self.compiled = compiler.getClassLoader().loadClass("EqualityDeletes")
+        loaded = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(self.spark._jsparkSession, table)
+        [commit] = [m for m in self.compiled.getDeclaredMethods() if m.getName() == "commit"]
+        arguments = self.spark.sparkContext._gateway.new_array(jvm.java.lang.Object, 3)
+        listed = jvm.java.util.ArrayList()
+        for value in values:
+            listed.add(value)
+        arguments[0], arguments[1], arguments[2] = loaded, column, listed
+        return commit.invoke(None, arguments)
 
     def python(self, code):
         return protocol.run(code, self.scope)

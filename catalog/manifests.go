@@ -9,6 +9,8 @@ import (
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/firnlake/firn/internal/manifest"
 )
 
 const (
@@ -68,6 +70,7 @@ func (c *Catalog) manifestBytes(ctx context.Context, m iceberg.ManifestFile) ([]
 	if err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
 	}
+	data = manifest.Readable(data)
 	c.cache.put("raw:"+m.FilePath(), data, len(data)+128)
 	return data, nil
 }

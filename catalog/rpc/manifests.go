@@ -10,6 +10,7 @@ import (
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/firnlake/firn/internal/lake"
+	"github.com/firnlake/firn/internal/manifest"
 )
 
 // Manifests is a FileSource that reads manifests each time it is asked, for
@@ -35,14 +36,14 @@ func (m manifests) Entries(ctx context.Context, meta table.Metadata, snapshotID 
 			yield(lake.Entry{}, fmt.Errorf("manifest list of snapshot %d: %w", snap.SnapshotID, err))
 			return
 		}
-		for _, manifest := range list {
+		for _, each := range list {
 			if err := ctx.Err(); err != nil {
 				yield(lake.Entry{}, err)
 				return
 			}
-			for entry, err := range manifest.Entries(m.io, true) {
+			for entry, err := range each.Entries(manifest.IO(m.io), true) {
 				if err != nil {
-					yield(lake.Entry{}, fmt.Errorf("manifest %s: %w", manifest.FilePath(), err))
+					yield(lake.Entry{}, fmt.Errorf("manifest %s: %w", each.FilePath(), err))
 					return
 				}
 				if !yield(liveEntry(entry), nil) {

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/iceberg-go/table"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/firnlake/firn/internal/manifest"
 	"github.com/firnlake/firn/internal/objstore"
 )
 
@@ -89,7 +90,7 @@ func (r *reach) table(ctx context.Context, metadataLocation string, meta table.M
 				// Entries that say "deleted" are not read by this snapshot; those
 				// that an older snapshot still reads are live in its manifests.
 				found := 0
-				for e, err := range m.Entries(io, true) {
+				for e, err := range m.Entries(manifest.IO(io), true) {
 					if err != nil {
 						return fmt.Errorf("manifest %s: %w", m.FilePath(), err)
 					}

@@ -9,6 +9,8 @@ import (
 	"github.com/dgraph-io/ristretto/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/firnlake/firn/internal/manifest"
 )
 
 // manifestCache holds decoded manifest lists and manifests by location. Both
@@ -103,7 +105,7 @@ func (c *manifestCache) entries(ctx context.Context, m iceberg.ManifestFile) ([]
 	return cached(ctx, c, m.FilePath(), func() ([]Entry, int64, error) {
 		var out []Entry
 		cost := int64(0)
-		for e, err := range m.Entries(c.fs, true) {
+		for e, err := range m.Entries(manifest.IO(c.fs), true) {
 			if err != nil {
 				return nil, 0, fmt.Errorf("read manifest %s: %w", m.FilePath(), err)
 			}

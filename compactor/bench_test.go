@@ -17,7 +17,7 @@ func BenchmarkFiveSmallFiles(b *testing.B) {
 	for tier, props := range map[string]iceberg.Properties{"fuse": nil, "rewrite": {"firn.compact.fuse": "false"}} {
 		b.Run(tier, func(b *testing.B) {
 			h := newHouse(b)
-			h.run(h.service.Run)
+			h.Run(h.service.Run)
 			var sum time.Duration
 			n := 0
 			for b.Loop() {
@@ -45,14 +45,14 @@ func BenchmarkRewrite(b *testing.B) {
 	for _, hash := range []string{"false", "true"} {
 		b.Run("hash="+hash, func(b *testing.B) {
 			h := newHouse(b)
-			h.run(h.service.Run)
+			h.Run(h.service.Run)
 			var bytes, copying, proving float64
 			n := 0
 			for b.Loop() {
 				b.StopTimer()
 				tbl := h.create(fmt.Sprint("bronze.h", hash, n), iceberg.Properties{"firn.compact.fuse": "false", "firn.compact.row-hash": hash})
 				for i := range 20 {
-					h.commit(tbl, "append", h.files(tbl, randomRows(i*40_000, 40_000))...)
+					h.Commit(tbl, "append", h.Write(tbl, randomRows(i*40_000, 40_000))...)
 				}
 				b.StartTimer()
 				j := h.job(compactor.KindCompact, tbl)

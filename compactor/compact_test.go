@@ -18,7 +18,7 @@ import (
 // Small files of several partitions become one each, and every row is there.
 func TestFuseKeepsEveryRow(t *testing.T) {
 	h := newHouse(t)
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	tbl := h.create("bronze.lines", nil)
 	for i := range 6 {
 		for _, c := range []string{"France", "null", "NULL", "a/b=c"} {
@@ -50,7 +50,7 @@ func TestFuseKeepsEveryRow(t *testing.T) {
 // all of that falls through to a rewrite, and the rows are the same.
 func TestRewriteWhereFusingCannot(t *testing.T) {
 	h := newHouse(t)
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	tbl := h.create("silver.lines", iceberg.Properties{"firn.compact.fuse": "false"})
 	for i := range 6 {
 		h.append(tbl, "France", i*1000, 300)
@@ -69,7 +69,7 @@ func TestRewriteWhereFusingCannot(t *testing.T) {
 
 func TestPositionDeletesAreAppliedForGood(t *testing.T) {
 	h := newHouse(t)
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	tbl := h.create("bronze.lines", nil)
 	for i := range 5 {
 		h.append(tbl, "France", i*1000, 100)
@@ -89,7 +89,7 @@ func TestPositionDeletesAreAppliedForGood(t *testing.T) {
 		require.Empty(t, f.Deletes)
 	}
 	var deletes int
-	for e, err := range h.lake.Entries(t.Context(), h.load(tbl).Metadata, 0) {
+	for e, err := range h.Lake.Entries(t.Context(), h.load(tbl).Metadata, 0) {
 		require.NoError(t, err)
 		if e.Data.ContentType() != iceberg.EntryContentData {
 			deletes++
@@ -102,7 +102,7 @@ func TestPositionDeletesAreAppliedForGood(t *testing.T) {
 // makes one fail.
 func TestAppendsAndCompactionDoNotConflict(t *testing.T) {
 	h := newHouse(t)
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	tbl := h.create("bronze.lines", nil)
 	for i := range 5 {
 		h.append(tbl, "France", i*100, 20)
@@ -153,7 +153,7 @@ func TestADeleteDuringACompactionIsNotLost(t *testing.T) {
 	h.service = h.another(func(c *compactor.Config) {
 		c.BeforeCommit = func(context.Context) { once.Do(func() { h.deletePositions(tbl, target, 3, 4) }) }
 	})
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	j := h.job(compactor.KindCompact, tbl)
 	require.Equal(t, jobs.Succeeded, j.State, j.Error)
 	require.Len(t, h.rows(tbl, 0), 98)

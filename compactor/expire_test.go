@@ -22,11 +22,11 @@ import (
 )
 
 func (h *house) tag(t *catalog.Table, name string, snapshot int64, kind table.RefType) {
-	h.t.Helper()
-	_, err := h.catalog.Commit(context.Background(), catalog.Transaction{ID: uuid.NewString(), Actor: "test", Tables: []catalog.TableChange{{
+	h.T.Helper()
+	_, err := h.Catalog.Commit(context.Background(), catalog.Transaction{ID: uuid.NewString(), Actor: "test", Tables: []catalog.TableChange{{
 		Table: t.ID, Updates: []table.Update{table.NewSetSnapshotRefUpdate(name, snapshot, kind, 0, 0, 0)},
 	}}})
-	require.NoError(h.t, err)
+	require.NoError(h.T, err)
 }
 
 func snapshotIDs(t *catalog.Table) map[int64]bool {
@@ -39,7 +39,7 @@ func snapshotIDs(t *catalog.Table) map[int64]bool {
 
 func TestExpiryKeepsTagsBranchesAndWatermarks(t *testing.T) {
 	h := newHouse(t)
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	tbl := h.create("bronze.lines", iceberg.Properties{"firn.expire.max-snapshots": "3"})
 	var ids []int64
 	for i := range 12 {
@@ -74,7 +74,7 @@ func TestOrphanRemovalDeletesNothingReachable(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			clock := &offset{}
 			h := newHouse(t, func(c *compactor.Config) { c.Now = clock.now; c.Grace = time.Hour })
-			h.run(h.service.Run)
+			h.Run(h.service.Run)
 			tbl := h.create("bronze.lines", iceberg.Properties{"firn.expire.max-snapshots": "2", "history.expire.max-snapshot-age-ms": "0"})
 			rng := rand.New(rand.NewPCG(seed, 1))
 			want := map[int64][]string{}
@@ -86,9 +86,9 @@ func TestOrphanRemovalDeletesNothingReachable(t *testing.T) {
 				case 1:
 					h.job(compactor.KindExpire, tbl)
 				case 2:
-					key, err := h.bucket.Key(h.catalog.DataPath(tbl) + fmt.Sprintf("/stray-%d.parquet", i))
+					key, err := h.Bucket.Key(h.Catalog.DataPath(tbl) + fmt.Sprintf("/stray-%d.parquet", i))
 					require.NoError(t, err)
-					require.NoError(t, h.bucket.PutBytes(t.Context(), key, []byte("left by a crash"), objstore.PutOptions{}))
+					require.NoError(t, h.Bucket.PutBytes(t.Context(), key, []byte("left by a crash"), objstore.PutOptions{}))
 					strays = append(strays, key)
 				default:
 					h.append(tbl, fmt.Sprint("c", rng.IntN(2)), i*100, 20)
@@ -113,7 +113,7 @@ func TestOrphanRemovalDeletesNothingReachable(t *testing.T) {
 				require.Equal(t, rows, h.rows(tbl, id), "snapshot %d", id)
 			}
 			for _, key := range strays {
-				_, err := h.bucket.Stat(t.Context(), key)
+				_, err := h.Bucket.Stat(t.Context(), key)
 				require.ErrorIs(t, err, objstore.ErrNotFound)
 			}
 			deleted, err := h.service.Deletions(t.Context())
@@ -139,15 +139,15 @@ func TestOrphansWaitAndDryRunSaysTheSame(t *testing.T) {
 	h := newHouse(t, func(c *compactor.Config) { c.Now = clock.now; c.Grace = time.Hour })
 	tbl := h.create("bronze.lines", nil)
 	h.append(tbl, "France", 0, 10)
-	key, err := h.bucket.Key(h.catalog.DataPath(tbl) + "/stray.parquet")
+	key, err := h.Bucket.Key(h.Catalog.DataPath(tbl) + "/stray.parquet")
 	require.NoError(t, err)
-	require.NoError(t, h.bucket.PutBytes(t.Context(), key, bytes.Repeat([]byte("x"), 100), objstore.PutOptions{}))
+	require.NoError(t, h.Bucket.PutBytes(t.Context(), key, bytes.Repeat([]byte("x"), 100), objstore.PutOptions{}))
 	dry := func() []string {
 		r, err := h.service.PlanOrphans(t.Context(), tbl.Ident)
 		require.NoError(t, err)
 		return r.Delete
 	}
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	require.Empty(t, dry())
 	h.job(compactor.KindOrphans, tbl) // too young to be looked at
 	clock.add(90 * time.Minute)
@@ -158,11 +158,11 @@ func TestOrphansWaitAndDryRunSaysTheSame(t *testing.T) {
 	require.Empty(t, dry(), "still in quarantine")
 	clock.add(31 * time.Minute)
 	require.Equal(t, []string{key}, dry())
-	_, err = h.bucket.Stat(t.Context(), key)
+	_, err = h.Bucket.Stat(t.Context(), key)
 	require.NoError(t, err, "a dry run deletes nothing")
 	j := h.job(compactor.KindOrphans, tbl)
 	require.EqualValues(t, 1, j.Outcome.FilesIn)
-	_, err = h.bucket.Stat(t.Context(), key)
+	_, err = h.Bucket.Stat(t.Context(), key)
 	require.ErrorIs(t, err, objstore.ErrNotFound)
 }
 
@@ -170,13 +170,13 @@ func TestOrphansWaitAndDryRunSaysTheSame(t *testing.T) {
 func TestAFileCommittedFromQuarantineStays(t *testing.T) {
 	clock := &offset{}
 	h := newHouse(t, func(c *compactor.Config) { c.Now = clock.now; c.Grace = time.Hour })
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	tbl := h.create("bronze.lines", nil)
 	h.append(tbl, "France", 0, 10)
-	late := h.files(tbl, rowsSQL("Italy", 100, 10))
+	late := h.Write(tbl, rowsSQL("Italy", 100, 10))
 	clock.add(2 * time.Hour)
 	h.job(compactor.KindOrphans, tbl)
-	h.commit(tbl, table.OpAppend, late...)
+	h.Commit(tbl, table.OpAppend, late...)
 	clock.add(2 * time.Hour)
 	h.job(compactor.KindOrphans, tbl)
 	require.Len(t, h.rows(tbl, 0), 20)
@@ -185,16 +185,16 @@ func TestAFileCommittedFromQuarantineStays(t *testing.T) {
 func TestDroppedTableIsPurgedAfterTheGrace(t *testing.T) {
 	clock := &offset{}
 	h := newHouse(t, func(c *compactor.Config) { c.Now = clock.now; c.Grace = time.Hour })
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	kept, gone := h.create("bronze.kept", nil), h.create("bronze.gone", nil)
 	h.append(kept, "France", 0, 10)
 	h.append(gone, "France", 0, 10)
-	require.NoError(t, h.catalog.DropTable(t.Context(), kept.Ident, false))
-	require.NoError(t, h.catalog.DropTable(t.Context(), gone.Ident, true))
+	require.NoError(t, h.Catalog.DropTable(t.Context(), kept.Ident, false))
+	require.NoError(t, h.Catalog.DropTable(t.Context(), gone.Ident, true))
 	count := func(t2 *catalog.Table) (n int) {
-		prefix, err := h.bucket.Key(t2.Location())
+		prefix, err := h.Bucket.Key(t2.Location())
 		require.NoError(t, err)
-		for _, err := range h.bucket.List(t.Context(), prefix+"/") {
+		for _, err := range h.Bucket.List(t.Context(), prefix+"/") {
 			require.NoError(t, err)
 			n++
 		}
@@ -220,23 +220,23 @@ func TestOnlyFoldersThatFirnChose(t *testing.T) {
 	tbl, id := h.create("bronze.lines", nil), uuid.New()
 	is := "default/theirs/" + id.String()
 	copied := strings.NewReplacer("default/"+tbl.ID.String(), is, tbl.ID.String(), id.String()).Replace(string(tbl.JSON))
-	require.NoError(t, h.bucket.PutBytes(t.Context(), is+"/metadata/00000-x.metadata.json", []byte(copied), objstore.PutOptions{}))
+	require.NoError(t, h.Bucket.PutBytes(t.Context(), is+"/metadata/00000-x.metadata.json", []byte(copied), objstore.PutOptions{}))
 	stray := is + "/below/a.parquet"
-	require.NoError(t, h.bucket.PutBytes(t.Context(), stray, []byte("x"), objstore.PutOptions{}))
-	theirs, err := h.catalog.RegisterTable(t.Context(), catalog.Ident{Namespace: catalog.Namespace{"bronze"}, Name: "theirs"}, h.bucket.Location(is+"/metadata/00000-x.metadata.json"), false)
+	require.NoError(t, h.Bucket.PutBytes(t.Context(), stray, []byte("x"), objstore.PutOptions{}))
+	theirs, err := h.Catalog.RegisterTable(t.Context(), catalog.Ident{Namespace: catalog.Namespace{"bronze"}, Name: "theirs"}, h.Bucket.Location(is+"/metadata/00000-x.metadata.json"), false)
 	require.NoError(t, err)
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	for range 3 {
 		clock.add(2 * time.Hour)
 		h.job(compactor.KindOrphans, theirs)
 	}
-	require.NoError(t, h.catalog.DropTable(t.Context(), theirs.Ident, true))
+	require.NoError(t, h.Catalog.DropTable(t.Context(), theirs.Ident, true))
 	for range 3 {
 		clock.add(2 * time.Hour)
 		j, err := h.service.Submit(t.Context(), compactor.KindOrphans, catalog.Ident{}, "")
 		require.NoError(t, err)
 		require.Equal(t, jobs.Succeeded, h.wait(j.ID).State)
 	}
-	_, err = h.bucket.Stat(t.Context(), stray)
+	_, err = h.Bucket.Stat(t.Context(), stray)
 	require.NoError(t, err)
 }

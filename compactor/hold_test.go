@@ -20,15 +20,15 @@ import (
 func TestOrphansSpareFilesOfACommitUnderWay(t *testing.T) {
 	clock := &offset{}
 	h := newHouse(t, func(c *compactor.Config) { c.Now = clock.now; c.Grace = time.Hour })
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	tbl := h.create("bronze.lines", nil)
 	h.append(tbl, "France", 0, 10)
 	write := func(from int) (*objstore.Hold, []catalog.FileEntry) {
-		hold := h.bucket.NewHold()
+		hold := h.Bucket.NewHold()
 		res, err := pool.Query(context.Background(), duck.Job{SQL: rowsSQL("Italy", from, 10)})
 		require.NoError(t, err)
 		defer res.Release()
-		files, err := parquet.WriteFiles(hold.Context(t.Context()), h.bucket, tbl.Metadata, h.catalog.DataPath(tbl), parquet.Records(res), parquet.WriteOptions{})
+		files, err := parquet.WriteFiles(hold.Context(t.Context()), h.Bucket, tbl.Metadata, h.Catalog.DataPath(tbl), parquet.Records(res), parquet.WriteOptions{})
 		require.NoError(t, err)
 		var out []catalog.FileEntry
 		for _, f := range files {
@@ -43,7 +43,7 @@ func TestOrphansSpareFilesOfACommitUnderWay(t *testing.T) {
 		j := h.job(compactor.KindOrphans, tbl)
 		require.Zero(t, j.Outcome.FilesIn, j.Outcome.Proof)
 	}
-	h.commit(tbl, table.OpAppend, files...)
+	h.Commit(tbl, table.OpAppend, files...)
 	slow.Release()
 	lost.Release()
 	require.Zero(t, h.job(compactor.KindOrphans, tbl).Outcome.FilesIn, "it was held until now: the grace begins")

@@ -27,11 +27,11 @@ func TestImportedFilesAreRewrittenWhole(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t)
-			h.run(h.service.Run)
+			h.Run(h.service.Run)
 			tbl := h.create("bronze.imported", c.props)
 			const rows = "SELECT 100 + range AS id, 1.5::DECIMAL(18,3) AS amount FROM range(20)"
 			for range 3 {
-				h.commit(tbl, table.OpAppend, h.ground.Import(tbl, rows, c.options, map[int]any{1000: "France"}))
+				h.Commit(tbl, table.OpAppend, h.Import(tbl, rows, c.options, map[int]any{1000: "France"}))
 			}
 			h.append(tbl, "France", 0, 20)
 			before := h.query(tbl, lake.RelationOptions{}, all)
@@ -55,11 +55,11 @@ func TestImportedFilesAreRewrittenWhole(t *testing.T) {
 // field ids.
 func TestFilesWithoutFieldIDsAreNotFused(t *testing.T) {
 	h := newHouse(t)
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	// The name that the files give to amount is another column's by now.
 	tbl := h.create("bronze.imported", iceberg.Properties{table.DefaultNameMappingKey: `[{"field-id": 2, "names": ["id"]}, {"field-id": 3, "names": ["score"]}]`})
 	for range 4 {
-		h.commit(tbl, table.OpAppend, h.ground.Import(tbl, "SELECT range AS id, 7::DECIMAL(18,3) AS score FROM range(20)", "", map[int]any{1000: "France"}))
+		h.Commit(tbl, table.OpAppend, h.Import(tbl, "SELECT range AS id, 7::DECIMAL(18,3) AS score FROM range(20)", "", map[int]any{1000: "France"}))
 	}
 	const sums = "SELECT sum(amount)::BIGINT AS amount, count(score) AS scores FROM %s"
 	want := []map[string]any{{"amount": int64(560), "scores": int64(0)}}
@@ -73,16 +73,16 @@ func TestFilesWithoutFieldIDsAreNotFused(t *testing.T) {
 // What can be neither fused nor rewritten stays as it is, with the reason.
 func TestImportedFilesThatNothingCanCompactAreLeftAlone(t *testing.T) {
 	h := newHouse(t)
-	h.run(h.service.Run)
-	require.NoError(t, h.catalog.EnsureNamespace(t.Context(), catalog.Namespace{"a"}))
-	tbl, err := h.catalog.CreateTable(t.Context(), catalog.NewTable{
+	h.Run(h.service.Run)
+	require.NoError(t, h.Catalog.EnsureNamespace(t.Context(), catalog.Namespace{"a"}))
+	tbl, err := h.Catalog.CreateTable(t.Context(), catalog.NewTable{
 		Ident:      catalog.Ident{Namespace: catalog.Namespace{"a"}, Name: "fixed"},
 		Schema:     iceberg.NewSchema(0, iceberg.NestedField{ID: 1, Name: "f", Type: iceberg.FixedTypeOf(4)}, iceberg.NestedField{ID: 2, Name: "id", Type: iceberg.PrimitiveTypes.Int64}),
 		Properties: iceberg.Properties{table.DefaultNameMappingKey: `[{"field-id": 2, "names": ["id"]}]`},
 	})
 	require.NoError(t, err)
 	for range 4 {
-		h.commit(tbl, table.OpAppend, h.ground.Import(tbl, "SELECT range AS id FROM range(20)", "", nil))
+		h.Commit(tbl, table.OpAppend, h.Import(tbl, "SELECT range AS id FROM range(20)", "", nil))
 	}
 	head := h.load(tbl).CurrentSnapshot().SnapshotID
 	j := h.job(compactor.KindCompact, tbl)

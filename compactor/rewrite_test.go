@@ -16,20 +16,20 @@ import (
 
 // query runs SQL over "t", the table's rows with lineage.
 func (h *house) query(t *catalog.Table, o lake.RelationOptions, sql string) []map[string]any {
-	h.t.Helper()
-	scan, err := h.lake.Plan(h.t.Context(), h.load(t).Metadata, 0, nil)
-	require.NoError(h.t, err)
-	rel, err := h.lake.Relation(h.t.Context(), scan, o)
-	require.NoError(h.t, err)
+	h.T.Helper()
+	scan, err := h.Lake.Plan(h.T.Context(), h.load(t).Metadata, 0, nil)
+	require.NoError(h.T, err)
+	rel, err := h.Lake.Relation(h.T.Context(), scan, o)
+	require.NoError(h.T, err)
 	defer rel.Release()
-	rows, err := pool.Exec(h.t.Context(), duck.Job{Setup: rel.Setup, Read: rel.Paths, SQL: fmt.Sprintf(sql, rel.SQL)})
-	require.NoError(h.t, err)
+	rows, err := pool.Exec(h.T.Context(), duck.Job{Setup: rel.Setup, Read: rel.Paths, SQL: fmt.Sprintf(sql, rel.SQL)})
+	require.NoError(h.T, err)
 	return rows
 }
 
 func TestRewriteSorts(t *testing.T) {
 	h := newHouse(t)
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	tbl := h.create("silver.lines", iceberg.Properties{"firn.compact.sort": "id DESC"})
 	for i := range 5 {
 		h.append(tbl, "France", (i*37%5)*30_000, 30_000)
@@ -45,7 +45,7 @@ func TestRewriteSorts(t *testing.T) {
 
 func TestOversizedFileIsSplit(t *testing.T) {
 	h := newHouse(t)
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	tbl := h.create("silver.lines", nil)
 	h.append(tbl, "France", 0, 60_000)
 	size := h.live(tbl)[0].Data.FileSizeBytes()
@@ -62,7 +62,7 @@ func TestOversizedFileIsSplit(t *testing.T) {
 // change: readers of changes see nothing.
 func TestRowLineageIsKept(t *testing.T) {
 	h := newHouse(t)
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	tbl := h.create("bronze.v3", iceberg.Properties{"format-version": "3"})
 	require.Equal(t, 3, h.load(tbl).Metadata.Version())
 	for i := range 5 {
@@ -88,14 +88,14 @@ func TestRowLineageIsKept(t *testing.T) {
 // Columns that came, went and were renamed since the files were written.
 func TestRewriteAfterSchemaEvolution(t *testing.T) {
 	h := newHouse(t)
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	tbl := h.create("silver.lines", nil)
 	for i := range 3 {
 		h.append(tbl, "France", i*100, 20)
 	}
 	h.evolve(tbl)
 	for i := range 3 {
-		h.commit(h.load(tbl), "append", h.files(h.load(tbl), fmt.Sprintf(`SELECT 'France' AS country, i::BIGINT AS id, 1::DECIMAL(18,3) AS total, TIMESTAMP '2026-01-01' AS "at", NULL::VARCHAR[] AS tags, 'new' AS note FROM range(%d, %d) t(i)`, 1000+i*100, 1000+i*100+20))...)
+		h.Commit(h.load(tbl), "append", h.Write(h.load(tbl), fmt.Sprintf(`SELECT 'France' AS country, i::BIGINT AS id, 1::DECIMAL(18,3) AS total, TIMESTAMP '2026-01-01' AS "at", NULL::VARCHAR[] AS tags, 'new' AS note FROM range(%d, %d) t(i)`, 1000+i*100, 1000+i*100+20))...)
 	}
 	before := h.query(tbl, lake.RelationOptions{}, `SELECT * FROM %s ORDER BY id`)
 	j := h.job(compactor.KindCompact, tbl)
@@ -111,16 +111,16 @@ func TestRewriteAfterSchemaEvolution(t *testing.T) {
 // left alone, with the reason.
 func TestTypesThatARewriteWouldChangeAreLeftAlone(t *testing.T) {
 	h := newHouse(t)
-	h.run(h.service.Run)
-	require.NoError(t, h.catalog.EnsureNamespace(t.Context(), catalog.Namespace{"a"}))
-	tbl, err := h.catalog.CreateTable(t.Context(), catalog.NewTable{
+	h.Run(h.service.Run)
+	require.NoError(t, h.Catalog.EnsureNamespace(t.Context(), catalog.Namespace{"a"}))
+	tbl, err := h.Catalog.CreateTable(t.Context(), catalog.NewTable{
 		Ident:      catalog.Ident{Namespace: catalog.Namespace{"a"}, Name: "fixed"},
 		Schema:     iceberg.NewSchema(0, iceberg.NestedField{ID: 1, Name: "f", Type: iceberg.FixedTypeOf(4)}),
 		Properties: iceberg.Properties{"firn.write.merge-ready": "true", "firn.compact.fuse": "false"},
 	})
 	require.NoError(t, err)
 	for i := range 5 {
-		h.commit(tbl, "append", h.files(tbl, fmt.Sprintf("SELECT 'abc%d'::BLOB AS f", i))...)
+		h.Commit(tbl, "append", h.Write(tbl, fmt.Sprintf("SELECT 'abc%d'::BLOB AS f", i))...)
 	}
 	before := h.rows(tbl, 0)
 	j := h.job(compactor.KindCompact, tbl)

@@ -24,12 +24,12 @@ import (
 
 // eventually waits for something that another goroutine brings about.
 func (h *house) eventually(what string, done func() bool) {
-	h.t.Helper()
+	h.T.Helper()
 	deadline := time.After(20 * time.Second)
 	for !done() {
 		select {
 		case <-deadline:
-			h.t.Fatal("never: " + what)
+			h.T.Fatal("never: " + what)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
@@ -39,7 +39,7 @@ func (h *house) eventually(what string, done func() bool) {
 // file, and the health says so.
 func TestCommitsTriggerCompaction(t *testing.T) {
 	h := newHouse(t, func(c *compactor.Config) { c.Manual = false; c.Tick = 20 * time.Millisecond })
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	tbl := h.create("bronze.lines", iceberg.Properties{"firn.compact.quiet": "200ms"})
 	for i := range 12 {
 		h.append(tbl, "United Kingdom", i*1000, 400)
@@ -84,21 +84,21 @@ func TestHealthNamesTheHotPartitionAndSurvivesARestart(t *testing.T) {
 	h.append(tbl, "c1", 77_000, 1) // while nobody looks
 
 	second := h.another()
-	h.run(second.Run)
+	h.Run(second.Run)
 	h.eventually("the same after a restart", func() bool {
 		health := second.Health(tbl.ID)
 		return health != nil && hot(second)() && health.SmallFiles == 25
 	})
 
 	// Without what was saved it is counted from the manifests, with the same result.
-	_, kvs, err := h.store.Scan(t.Context(), catalog.Range{Prefix: "health/"})
+	_, kvs, err := h.Store.Scan(t.Context(), catalog.Range{Prefix: "health/"})
 	require.NoError(t, err)
 	for _, kv := range kvs {
-		_, err := h.store.Apply(t.Context(), catalog.Batch{Then: []catalog.Op{{Key: kv.Key, Delete: true}}})
+		_, err := h.Store.Apply(t.Context(), catalog.Batch{Then: []catalog.Op{{Key: kv.Key, Delete: true}}})
 		require.NoError(t, err)
 	}
 	third := h.another()
-	h.run(third.Run)
+	h.Run(third.Run)
 	h.eventually("the same when counted", func() bool {
 		a, b := second.Health(tbl.ID), third.Health(tbl.ID)
 		return b != nil && a.SmallFiles == b.SmallFiles && a.Partitions == b.Partitions && a.Skew == b.Skew && a.AverageFileBytes == b.AverageFileBytes
@@ -194,7 +194,7 @@ func TestCompactionIsTakenOverAfterAKill(t *testing.T) {
 	kill()
 	require.NoError(t, <-died)
 	require.Equal(t, before, h.rows(tbl, 0))
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	got := h.wait(j.ID)
 	require.Equal(t, jobs.Succeeded, got.State, got.Error)
 	require.Len(t, h.live(tbl), 1)
@@ -208,7 +208,7 @@ func TestJobService(t *testing.T) {
 			return jobs.Outcome{Rows: 5, Proof: map[string]string{"law": "5 = 5"}}, nil
 		}
 	})
-	h.run(h.service.Run)
+	h.Run(h.service.Run)
 	_, handler := h.service.Handler()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)

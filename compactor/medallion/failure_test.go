@@ -55,7 +55,7 @@ func eventHouse(t *testing.T, n int) (*house, []event) {
 }
 
 func (h *house) checkEvents(all []event) {
-	h.t.Helper()
+	h.T.Helper()
 	expected := fmt.Sprintf(expectEvents, values(all, 0))
 	h.equal("silver.last", "SELECT grp, id, v, ts, twice FROM $silver.last$", expected, "silver.last")
 	h.equal("gold.sums", "SELECT * FROM $gold.sums$", "SELECT CAST(ts AS DATE), grp, count(*), CAST(sum(v) AS BIGINT), count(DISTINCT id) FROM ("+expected+") GROUP BY ALL", "gold.sums")
@@ -68,7 +68,7 @@ func TestCommitThatDidNotHappen(t *testing.T) {
 	h, all := eventHouse(t, 120)
 	h.append("bronze.raw", values(all, 0))
 	broken := errors.New("no space")
-	h.service.SetCommitter(&flaky{Committer: h.catalog, before: func(n int) error {
+	h.service.SetCommitter(&flaky{Committer: h.Catalog, before: func(n int) error {
 		if n == 1 {
 			return broken
 		}
@@ -91,7 +91,7 @@ func TestCommitThatDidNotHappen(t *testing.T) {
 // lands once.
 func TestCommitThatLookedFailed(t *testing.T) {
 	h, all := eventHouse(t, 120)
-	h.service.SetCommitter(&flaky{Committer: h.catalog, after: func(n int) error {
+	h.service.SetCommitter(&flaky{Committer: h.Catalog, after: func(n int) error {
 		if n%3 != 0 {
 			return fmt.Errorf("connection reset: %w", catalog.ErrUnknownOutcome)
 		}
@@ -112,7 +112,7 @@ func TestCommitThatLookedFailedToAProcessThatDied(t *testing.T) {
 	h.append("bronze.raw", values(all, 0))
 	gone := errors.New("killed")
 	// The first commit of a first run is its pin, the second is the run.
-	h.service.SetCommitter(&flaky{Committer: h.catalog, after: func(n int) error {
+	h.service.SetCommitter(&flaky{Committer: h.Catalog, after: func(n int) error {
 		if n == 1 {
 			return nil
 		}
@@ -187,10 +187,10 @@ func TestPlantedBugs(t *testing.T) {
 }
 
 func (h *house) commit(tx catalog.Transaction) {
-	h.t.Helper()
+	h.T.Helper()
 	tx.ID = uuid.NewString()
-	_, err := h.catalog.Commit(h.t.Context(), tx)
-	require.NoError(h.t, err)
+	_, err := h.Catalog.Commit(h.T.Context(), tx)
+	require.NoError(h.T, err)
 }
 
 // A source that was rolled back behind the watermark is refused.
@@ -211,18 +211,18 @@ func TestRollbackOfSourceIsRefused(t *testing.T) {
 
 // compact rewrites all files of a table into one for each partition.
 func (h *house) compact(name string) {
-	h.t.Helper()
+	h.T.Helper()
 	t := h.table(name)
-	scan, err := h.lake.Plan(h.t.Context(), t.Metadata, 0, nil)
-	require.NoError(h.t, err)
-	rel, err := h.lake.Relation(h.t.Context(), scan, lake.RelationOptions{})
-	require.NoError(h.t, err)
+	scan, err := h.Lake.Plan(h.T.Context(), t.Metadata, 0, nil)
+	require.NoError(h.T, err)
+	rel, err := h.Lake.Relation(h.T.Context(), scan, lake.RelationOptions{})
+	require.NoError(h.T, err)
 	defer rel.Release()
-	res, err := pool.Query(h.t.Context(), jobOf(rel))
-	require.NoError(h.t, err)
+	res, err := pool.Query(h.T.Context(), jobOf(rel))
+	require.NoError(h.T, err)
 	defer res.Release()
-	files, err := parquet.WriteFiles(h.t.Context(), h.bucket, t.Metadata, h.catalog.DataPath(t), parquet.Records(res), parquet.WriteOptions{})
-	require.NoError(h.t, err)
+	files, err := parquet.WriteFiles(h.T.Context(), h.Bucket, t.Metadata, h.Catalog.DataPath(t), parquet.Records(res), parquet.WriteOptions{})
+	require.NoError(h.T, err)
 	change := &catalog.SnapshotChange{Operation: table.OpReplace, Base: &t.CurrentSnapshot().SnapshotID}
 	for _, f := range files {
 		change.Added = append(change.Added, catalog.FileEntry{File: f})
@@ -243,7 +243,7 @@ func (h *house) compact(name string) {
 // expire removes every snapshot that neither the head, nor a tag, nor a
 // watermark needs.
 func (h *house) expire(name string) {
-	h.t.Helper()
+	h.T.Helper()
 	t := h.table(name)
 	keep := map[int64]bool{t.CurrentSnapshot().SnapshotID: true}
 	oldest := t.CurrentSnapshot().SequenceNumber
@@ -309,7 +309,7 @@ func TestFirstRunPinsItsSource(t *testing.T) {
 	h, all := eventHouse(t, 80)
 	h.append("bronze.raw", values(all[:40], 0))
 	gone := errors.New("killed")
-	h.service.SetCommitter(&flaky{Committer: h.catalog, after: func(int) error { return gone }})
+	h.service.SetCommitter(&flaky{Committer: h.Catalog, after: func(int) error { return gone }})
 	_, err := h.service.Promote(t.Context(), "silver.last")
 	require.ErrorIs(t, err, gone)
 	source := h.table("bronze.raw")

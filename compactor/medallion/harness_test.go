@@ -11,12 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/firnlake/firn/catalog"
-	"github.com/firnlake/firn/catalog/memstore"
 	"github.com/firnlake/firn/compactor/compactortest"
 	"github.com/firnlake/firn/compactor/medallion"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
-	"github.com/firnlake/firn/internal/objstore"
 )
 
 var pool *duck.Pool
@@ -25,32 +23,26 @@ func TestMain(m *testing.M) { os.Exit(compactortest.Main(m, &pool)) }
 
 // house is a Service, and the ground it stands on.
 type house struct {
-	t       testing.TB
-	ground  *compactortest.Ground
-	store   *memstore.Store
-	bucket  *objstore.Bucket
-	catalog *catalog.Catalog
-	lake    *lake.Lake
+	*compactortest.Ground
 	service *medallion.Service
 }
 
 func newHouse(t testing.TB, adjust ...func(*medallion.Config)) *house {
 	t.Helper()
-	g := compactortest.New(t, pool)
-	h := &house{t: t, ground: g, store: g.Store, bucket: g.Bucket, catalog: g.Catalog, lake: g.Lake}
+	h := &house{Ground: compactortest.New(t, pool)}
 	h.service = h.newService(adjust...)
 	return h
 }
 
 // newService is another process over the same store.
 func (h *house) newService(adjust ...func(*medallion.Config)) *medallion.Service {
-	h.t.Helper()
-	cfg := medallion.Config{Catalog: h.catalog, Store: h.store, Bucket: h.bucket, Lake: h.lake, Pool: pool, TempDir: h.t.TempDir()}
+	h.T.Helper()
+	cfg := medallion.Config{Catalog: h.Catalog, Store: h.Store, Bucket: h.Bucket, Lake: h.Lake, Pool: pool, TempDir: h.T.TempDir()}
 	for _, a := range adjust {
 		a(&cfg)
 	}
 	s, err := medallion.New(cfg)
-	require.NoError(h.t, err)
+	require.NoError(h.T, err)
 	return s
 }
 
@@ -81,59 +73,59 @@ func project(t testing.TB, dir string) []medallion.File {
 }
 
 func (h *house) table(name string) *catalog.Table {
-	h.t.Helper()
+	h.T.Helper()
 	id, err := catalog.ParseIdent(name)
-	require.NoError(h.t, err)
-	t, err := h.catalog.LoadTable(h.t.Context(), id)
-	require.NoError(h.t, err)
+	require.NoError(h.T, err)
+	t, err := h.Catalog.LoadTable(h.T.Context(), id)
+	require.NoError(h.T, err)
 	return t
 }
 
 // append commits the result of a SELECT to a table, as ingestion would.
 func (h *house) append(name, sql string, read ...string) {
-	h.t.Helper()
+	h.T.Helper()
 	t := h.table(name)
-	h.ground.Commit(t, table.OpAppend, h.ground.Write(t, sql, read...)...)
+	h.Commit(t, table.OpAppend, h.Write(t, sql, read...)...)
 }
 
 // rows runs SQL in which $name$ stands for a table's current rows.
 func (h *house) rows(sql string, tables ...string) []map[string]any {
-	h.t.Helper()
-	job := duck.Job{SQL: sql, Read: []string{sourceFile(h.t)}}
+	h.T.Helper()
+	job := duck.Job{SQL: sql, Read: []string{sourceFile(h.T)}}
 	for _, name := range tables {
 		t := h.table(name)
 		relation := "(SELECT * FROM (SELECT 1) WHERE FALSE)"
 		if t.CurrentSnapshot() != nil {
-			scan, err := h.lake.Plan(h.t.Context(), t.Metadata, 0, nil)
-			require.NoError(h.t, err)
-			rel, err := h.lake.Relation(h.t.Context(), scan, lake.RelationOptions{})
-			require.NoError(h.t, err)
+			scan, err := h.Lake.Plan(h.T.Context(), t.Metadata, 0, nil)
+			require.NoError(h.T, err)
+			rel, err := h.Lake.Relation(h.T.Context(), scan, lake.RelationOptions{})
+			require.NoError(h.T, err)
 			defer rel.Release()
 			relation = rel.SQL
 			job.Setup, job.Read = append(job.Setup, rel.Setup...), append(job.Read, rel.Paths...)
 		}
 		job.SQL = strings.ReplaceAll(job.SQL, "$"+name+"$", relation)
 	}
-	out, err := pool.Exec(h.t.Context(), job)
-	require.NoError(h.t, err)
+	out, err := pool.Exec(h.T.Context(), job)
+	require.NoError(h.T, err)
 	return out
 }
 
 // count is the single number that SQL answers.
 func (h *house) count(sql string, tables ...string) int64 {
-	h.t.Helper()
+	h.T.Helper()
 	rows := h.rows(sql, tables...)
-	require.Len(h.t, rows, 1)
+	require.Len(h.T, rows, 1)
 	for _, v := range rows[0] {
 		n, ok := v.(int64)
-		require.True(h.t, ok, "%v (%T)", v, v)
+		require.True(h.T, ok, "%v (%T)", v, v)
 		return n
 	}
 	return 0
 }
 
 func (h *house) apply(files []medallion.File) {
-	h.t.Helper()
-	_, err := h.service.Apply(h.t.Context(), files, false)
-	require.NoError(h.t, err)
+	h.T.Helper()
+	_, err := h.service.Apply(h.T.Context(), files, false)
+	require.NoError(h.T, err)
 }

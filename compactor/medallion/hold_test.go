@@ -26,11 +26,11 @@ func (w *watching) Commit(ctx context.Context, tx catalog.Transaction) (catalog.
 			continue
 		}
 		for _, f := range t.Snapshot.Added {
-			key, err := w.house.bucket.Key(f.File.FilePath())
+			key, err := w.house.Bucket.Key(f.File.FilePath())
 			if err != nil {
 				return catalog.Committed{}, err
 			}
-			w.keys[key] = w.house.bucket.Held(key)
+			w.keys[key] = w.house.Bucket.Held(key)
 		}
 	}
 	if w.fail != nil && len(w.keys) > 0 {
@@ -44,7 +44,7 @@ func (w *watching) Commit(ctx context.Context, tx catalog.Transaction) (catalog.
 // until its commit is known: committed, or refused, but not while it is unknown.
 func TestFilesOfARunAreHeldUntilItsCommitIsKnown(t *testing.T) {
 	h, all := eventHouse(t, 120)
-	w := &watching{Committer: h.catalog, house: h, keys: map[string]bool{}}
+	w := &watching{Committer: h.Catalog, house: h, keys: map[string]bool{}}
 	h.service.SetCommitter(w)
 	for i := range 3 { // later rows supersede earlier ones: there are deletes
 		h.append("bronze.raw", values(all[i*40:i*40+40], i*40))
@@ -55,7 +55,7 @@ func TestFilesOfARunAreHeldUntilItsCommitIsKnown(t *testing.T) {
 	require.Greater(t, len(w.keys), 10)
 	for key, held := range w.keys {
 		require.True(t, held, key)
-		require.False(t, h.bucket.Held(key), key)
+		require.False(t, h.Bucket.Held(key), key)
 	}
 	for _, unknown := range []bool{false, true} {
 		h.append("bronze.raw", values(all[:1], 200))
@@ -70,7 +70,7 @@ func TestFilesOfARunAreHeldUntilItsCommitIsKnown(t *testing.T) {
 		require.Error(t, err)
 		require.NotEmpty(t, w.keys)
 		for key := range w.keys {
-			require.Equal(t, unknown, h.bucket.Held(key), key)
+			require.Equal(t, unknown, h.Bucket.Held(key), key)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func TestImportedFilesArePromoted(t *testing.T) {
 			options := ", FIELD_IDS {" + strings.Join(fields, ", ") + "}"
 			if !ids {
 				options = ""
-				_, err := h.catalog.Commit(t.Context(), catalog.Transaction{ID: uuid.NewString(), Actor: "test", Tables: []catalog.TableChange{{
+				_, err := h.Catalog.Commit(t.Context(), catalog.Transaction{ID: uuid.NewString(), Actor: "test", Tables: []catalog.TableChange{{
 					Table: raw.ID, Updates: []table.Update{table.NewSetPropertiesUpdate(iceberg.Properties{table.DefaultNameMappingKey: "[" + strings.Join(mapping, ", ") + "]"})},
 				}}})
 				require.NoError(t, err)
@@ -44,8 +44,8 @@ func TestImportedFilesArePromoted(t *testing.T) {
 				rows := values(all[i*40:i*40+40], i*40)
 				for _, k := range r.Perm(3) {
 					who := fmt.Sprintf("w%d", k)
-					file := h.ground.Import(raw, fmt.Sprintf("SELECT * EXCLUDE (who) FROM (%s) WHERE who = '%s'", rows, who), options, map[int]any{part.Field(0).FieldID: who})
-					h.ground.Commit(raw, table.OpAppend, file)
+					file := h.Import(raw, fmt.Sprintf("SELECT * EXCLUDE (who) FROM (%s) WHERE who = '%s'", rows, who), options, map[int]any{part.Field(0).FieldID: who})
+					h.Commit(raw, table.OpAppend, file)
 				}
 				_, err := h.service.RunOnce(t.Context(), nil)
 				require.NoError(t, err)

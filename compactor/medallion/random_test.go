@@ -115,9 +115,9 @@ WHERE r = 1`
 
 // equal fails when two SELECTs differ as multisets.
 func (h *house) equal(what, a, b string, tables ...string) {
-	h.t.Helper()
+	h.T.Helper()
 	rows := h.rows(fmt.Sprintf("SELECT 'only in the first' AS side, CAST(r AS VARCHAR) AS r FROM (SELECT * FROM (%[1]s) EXCEPT ALL SELECT * FROM (%[2]s)) AS r UNION ALL SELECT 'only in the second', CAST(r AS VARCHAR) FROM (SELECT * FROM (%[2]s) EXCEPT ALL SELECT * FROM (%[1]s)) AS r LIMIT 10", a, b), tables...)
-	require.Empty(h.t, rows, what)
+	require.Empty(h.T, rows, what)
 }
 
 // Whatever the order of arrival and however it is cut into commits and runs,

@@ -34,8 +34,8 @@ func sourceFile(t testing.TB) string {
 
 // sendRetail commits rows of the published file, as ingestion would.
 func (h *house) sendRetail(where string) {
-	h.t.Helper()
-	source := sourceFile(h.t)
+	h.T.Helper()
+	source := sourceFile(h.T)
 	h.append("bronze.invoice_lines_raw", `SELECT Country AS contributor, row_no, InvoiceNo, StockCode, Description, Quantity, InvoiceDate, UnitPrice, CustomerID, Country,
 		now() AS _ingested_at FROM (SELECT *, file_row_number AS row_no FROM read_parquet('`+source+`', file_row_number = true)) WHERE `+where+` ORDER BY row_no`, source)
 }
@@ -43,15 +43,15 @@ func (h *house) sendRetail(where string) {
 // expectRetail compares the three tables with the independent computation of
 // integration/retail, row for row.
 func (h *house) expectRetail(where string) {
-	h.t.Helper()
+	h.T.Helper()
 	for _, name := range []string{"silver.invoice_lines", "gold.daily_sales_by_country", "gold.customer_value"} {
 		want, err := os.ReadFile("../../integration/retail/expected/" + name + ".sql")
-		require.NoError(h.t, err)
+		require.NoError(h.T, err)
 		columns := "* EXCLUDE (_order_row_no, _source_sequence, _source_position)"
 		if name != "silver.invoice_lines" {
 			columns = "*"
 		}
-		source := sourceFile(h.t)
+		source := sourceFile(h.T)
 		h.equal(name, "SELECT "+columns+" FROM $"+name+"$",
 			"WITH source AS (SELECT * FROM (SELECT *, file_row_number AS row_no FROM read_parquet('"+source+"', file_row_number = true)) WHERE "+where+") SELECT * FROM ("+string(want)+")", name)
 	}

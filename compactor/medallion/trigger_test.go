@@ -26,7 +26,7 @@ func TestSourceCommitRunsTheGraph(t *testing.T) {
 	h.append("bronze.raw", values(all[30:], 30))
 
 	// The commit log tells when gold has seen all of silver.
-	for _, err := range h.catalog.Watch(ctx, "") {
+	for _, err := range h.Catalog.Watch(ctx, "") {
 		require.NoError(t, err)
 		if h.settled() {
 			break
@@ -39,8 +39,8 @@ func TestSourceCommitRunsTheGraph(t *testing.T) {
 
 // settled tells that no model has anything to read.
 func (h *house) settled() bool {
-	plan, err := h.service.Plan(h.t.Context(), events)
-	require.NoError(h.t, err)
+	plan, err := h.service.Plan(h.T.Context(), events)
+	require.NoError(h.T, err)
 	for _, m := range plan.Models {
 		if m.PendingRows > 0 {
 			return false

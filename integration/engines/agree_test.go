@@ -25,3 +25,12 @@ func holds(t *testing.T, s *engines.Session, path []string, lines ...string) {
 	t.Helper()
 	assert.ElementsMatch(t, lines, agree(t, s, path...).Lines(), strings.Join(path, "."))
 }
+
+// reads is holds without the files, for what the computation over them does not
+// do: nested fields of another name, defaults, name mappings.
+func reads(t *testing.T, s *engines.Session, path []string, lines ...string) {
+	t.Helper()
+	for _, reader := range []*engines.Session{s, s.Lake.On(t, engines.Firn)} {
+		assert.ElementsMatch(t, lines, reader.Read(t, path...).Lines(), "%s reads %s", reader.Engine, strings.Join(path, "."))
+	}
+}

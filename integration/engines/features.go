@@ -18,7 +18,9 @@ const (
 	Update            Feature = "update"
 	Merge             Feature = "merge"
 	Upsert            Feature = "upsert"
+	TableTransactions Feature = "transaction on one table"
 	Transactions      Feature = "transaction over several tables"
+	Conflicts         Feature = "a lost race is told as a conflict"
 	ReadTables        Feature = "read tables of every engine"
 	ReadFirn          Feature = "read bronze, silver, gold and quarantine"
 	ReadDeletes       Feature = "read tables with deletes"
@@ -57,7 +59,7 @@ const (
 func Features() []Feature {
 	return []Feature{
 		Namespaces, NestedNamespaces, OddNames, Create, CreateAsSelect, Append, Overwrite, DeleteCopy, DeletePositions, DeleteVectors,
-		Update, Merge, Upsert, Transactions, ReadTables, ReadFirn, ReadDeletes, Types, RowLineage, Defaults, Variant, NanoTimestamps,
+		Update, Merge, Upsert, TableTransactions, Transactions, Conflicts, ReadTables, ReadFirn, ReadDeletes, Types, RowLineage, Defaults, Variant, NanoTimestamps,
 		SchemaEvolution, SpecEvolution, PartitionedWrites, TimeTravel, Branches, Views, MetadataTables, Maintenance, Register, AddFiles,
 		Rename, Drop, Purge, UpgradeFormat, Concurrency, Compacts, LeavesAlone, Expires, ServedKeys, ServedStore, Snippet,
 	}

@@ -41,6 +41,13 @@ def run(code, scope):
     return scope.get("result")
 
 
+def where(fault, request):
+    """The line of the statement at which Python failed."""
+    code = str(request.get("statement") or request.get("code") or "").splitlines()
+    lines = [f.lineno for f in traceback.extract_tb(fault.__traceback__) if f.filename == "<statement>"]
+    return f"\nat: {code[lines[-1] - 1].strip()}" if lines and lines[-1] <= len(code) else ""
+
+
 def serve(engine):
     """Answers requests until their file ends. The operations are the methods
     of engine; one that has `into` writes its Arrow table there."""
@@ -58,6 +65,6 @@ def serve(engine):
                 answer = {}
         except BaseException as fault:
             traceback.print_exc()
-            answer = {"error": f"{type(fault).__name__}: {fault}"}
+            answer = {"error": f"{type(fault).__name__}: {fault}{where(fault, request)}"}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()

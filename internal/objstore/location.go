@@ -19,8 +19,9 @@ const (
 // holds percent escapes that decode to one of these, to "/" or to "." (other
 // escapes are legal, and nobody decodes them), and the first is not the
 // gateway's private folder.
-// The value of a partition folder, name=value, may hold any escape: engines
-// escape there what the rows hold. Decoded, it must not lead elsewhere either.
+// A partition folder, name=value, may hold any escape: engines escape there what
+// the rows hold, and the names of columns. Decoded, it must not lead elsewhere
+// either.
 // Errors wrap [ErrInvalidKey] and name the reason.
 func CheckKey(key string) error {
 	refuse := func(reason string) error {
@@ -68,7 +69,7 @@ func checkEscapes(segment string) string {
 	if decoded == segment {
 		return ""
 	}
-	if name, _, ok := strings.Cut(segment, "="); ok && !strings.Contains(name, "%") {
+	if strings.Contains(segment, "=") {
 		for part := range strings.SplitSeq(decoded, "/") {
 			if part == "." || part == ".." || strings.ContainsRune(part, 0) {
 				return "its partition folder " + shorten(segment) + " leads elsewhere when it is decoded"

@@ -56,6 +56,8 @@ func TestHostileKeys(t *testing.T) {
 		"value goes nowhere":       "d/c=a%2f./f",
 		"value with NUL":           "d/c=%00/f",
 		"name leads upwards":       "d/%2e%2e%2Fc=a/f",
+		"name is a way up":         "d/a%2F%2e%2e%2F%2e%2e%2Fc=a/f",
+		"name with NUL":            "d/a%00c=a/f",
 		"no partition folder":      "d/%3D%2fb/f",
 		"gateway's folder":         ".sgwtmp/multipart/x",
 		"gateway's folder by name": ".sgwtmp",
@@ -146,7 +148,7 @@ func TestGoodLocations(t *testing.T) {
 		"k", "wh/0195-uuid/data/part-0.parquet", "d/country=United%20Kingdom/f", "d/t=2020-01-01T00%3A00/f", "d/a+b/f",
 		"d/100%/f", "d/%zz/f", "d/ü/日本/f", "d/...hidden", "d/a..b", "d/ *'()!~,=@:;&$/f", "_firn/log/0001",
 		// What engines make of partition values.
-		"d/c=a%2Fb/f", "d/c=%C3%BC%3D%E2%9D%84/f", "d/c=what%3F/f", "d/c=%23%5C%0A%09/f", "d/c=100%25%2F/f", "d/c=../f", "d/a=b=c%2Fd/f", "d/%E2%9D%84.%C3%BC/f", "d/c=%E9/f",
+		"d/c=a%2Fb/f", "d/c=%C3%BC%3D%E2%9D%84/f", "d/c=what%3F/f", "d/c=%23%5C%0A%09/f", "d/c=100%25%2F/f", "d/c=../f", "d/a=b=c%2Fd/f", "d/%C3%BC%2Fx=q/f", "d/what%3F+%23=a%2Fb/f", "d/%E2%9D%84.%C3%BC/f", "d/c=%E9/f",
 	} {
 		for _, scheme := range []string{"s3://", "s3a://"} {
 			if got, err := b.Key(scheme + b.Name() + "/" + key); err != nil || got != key {

@@ -31,7 +31,7 @@ func (p *plan) applyUpdates(ctx context.Context, r *request, updates []table.Upd
 	before := p.cur
 	err = p.update(func(b *table.MetadataBuilder) error {
 		for _, u := range updates {
-			if err := u.Apply(b); err != nil {
+			if err := apply(b, u, before.Schemas()); err != nil {
 				return fmt.Errorf("%w: %s: %w", ErrInvalid, u.Action(), err)
 			}
 		}

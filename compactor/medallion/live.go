@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -73,7 +74,7 @@ func (s *Service) positions(ctx context.Context, df iceberg.DataFile) (map[strin
 	if p, ok := s.deletes.get(location); ok {
 		return p, nil
 	}
-	if df.ContentType() != iceberg.EntryContentPosDeletes || df.FileFormat() != iceberg.ParquetFile {
+	if df.ContentType() != iceberg.EntryContentPosDeletes || !strings.EqualFold(string(df.FileFormat()), string(iceberg.ParquetFile)) {
 		return nil, fmt.Errorf("%s is not a position delete file: a foreign writer put equality deletes or deletion vectors into a table that a model keeps; compact the table first", location)
 	}
 	path, ok := s.cfg.Bucket.LocalPath(location)

@@ -137,6 +137,12 @@ func vectorKey(f iceberg.DataFile) string {
 	return f.FilePath()
 }
 
+// inPuffin is a deletion vector, whose format writers spell in their own case:
+// DuckDB says "puffin", and iceberg-go takes only "PUFFIN".
+type inPuffin struct{ iceberg.DataFile }
+
+func (inPuffin) FileFormat() iceberg.FileFormat { return iceberg.PuffinFile }
+
 // positions is a relation (i, p): the deleted positions of a group's files.
 func (b *relationBuilder) positions(ctx context.Context, n int, g *fileGroup) (string, error) {
 	schema := arrow.NewSchema([]arrow.Field{
@@ -155,7 +161,7 @@ func (b *relationBuilder) positions(ctx context.Context, n int, g *fileGroup) (s
 			is, ps := rb.Field(0).(*array.Uint64Builder), rb.Field(1).(*array.Int64Builder)
 			byPuffin := map[string][]iceberg.DataFile{} // one Puffin file holds many vectors
 			for _, d := range vectors {
-				byPuffin[d.Data.FilePath()] = append(byPuffin[d.Data.FilePath()], d.Data)
+				byPuffin[d.Data.FilePath()] = append(byPuffin[d.Data.FilePath()], inPuffin{d.Data})
 			}
 			for _, files := range byPuffin {
 				if err := ctx.Err(); err != nil {
@@ -237,7 +243,9 @@ func (b *relationBuilder) equality(ctx context.Context, n, k int, g *fileGroup, 
 		return f.ContentType() == iceberg.EntryContentEqDeletes && slices.Equal(slices.Sorted(slices.Values(f.EqualityFieldIDs())), ids)
 	})
 	locations := make([]string, len(files))
+	var rows int64
 	for i, d := range files {
+		rows += d.Data.Count()
 		if !strings.EqualFold(string(d.Data.FileFormat()), "parquet") {
 			return "", fmt.Errorf("%w: equality deletes %s are %s", ErrUnsupported, d.Data.FilePath(), d.Data.FileFormat())
 		}
@@ -282,6 +290,6 @@ func (b *relationBuilder) equality(ctx context.Context, n, k int, g *fileGroup, 
 		cols = append(cols, c)
 		list = append(list, "x."+c.inner())
 	}
-	return "(SELECT " + strings.Join(list, ", ") + ", m.seq, m.scope FROM (SELECT *, file_index AS _i FROM " + readParquet(paths, cols, nil) +
+	return "(SELECT " + strings.Join(list, ", ") + ", m.seq, m.scope FROM (SELECT *, file_index AS _i FROM " + readParquet(paths, cols, nil, rows) +
 		") x JOIN read_parquet(" + duck.Quote(which) + ", hive_partitioning=false) m ON m.i = x._i)", nil
 }

@@ -129,6 +129,35 @@ func TestPositionDeletes(t *testing.T) {
 	}
 }
 
+// lower spells the formats of files as DuckDB does.
+type lower struct{ iceberg.DataFile }
+
+func (l lower) FileFormat() iceberg.FileFormat {
+	return iceberg.FileFormat(strings.ToLower(string(l.DataFile.FileFormat())))
+}
+
+func TestFormatsInLowerCase(t *testing.T) {
+	for _, version := range []string{"2", "3"} {
+		f := laketest.New(t, simpleSchema(), nil, withVersion(version, mergeOnRead))
+		f.Append(simpleRows(0, 10, "a"))
+		f.Append(simpleRows(10, 20, "a"))
+		f.Delete(iceberg.EqualTo(iceberg.Reference("id"), int64(3)))
+		f.Delete(iceberg.EqualTo(iceberg.Reference("id"), int64(13)))
+		scan, err := f.Lake.Plan(t.Context(), f.Meta, 0, nil)
+		require.NoError(t, err)
+		deletes := 0
+		for i := range scan.Files {
+			scan.Files[i].Data = lower{scan.Files[i].Data}
+			for j := range scan.Files[i].Deletes {
+				scan.Files[i].Deletes[j].Data = lower{scan.Files[i].Deletes[j].Data}
+				deletes++
+			}
+		}
+		require.Equal(t, 2, deletes)
+		require.Len(t, f.Query(scan, lake.RelationOptions{}, "FROM t"), 18, "format %s", version)
+	}
+}
+
 func TestRowIDs(t *testing.T) {
 	f := laketest.New(t, simpleSchema(), nil, withVersion("3", mergeOnRead))
 	f.Append(simpleRows(0, 10, "a"))

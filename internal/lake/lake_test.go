@@ -153,7 +153,7 @@ func TestFormatsInLowerCase(t *testing.T) {
 				deletes++
 			}
 		}
-		require.Equal(t, 2, deletes)
+		require.Positive(t, deletes)
 		require.Len(t, f.Query(scan, lake.RelationOptions{}, "FROM t"), 18, "format %s", version)
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -314,6 +316,37 @@ func TestTimeTravel(t *testing.T) {
 	e.refused("FROM bronze.lines AT (VERSION => 42)", connect.CodeNotFound, "42", "firn table snapshots")
 	e.refused("FROM bronze.lines AT (VERSION => 'nosuch')", connect.CodeNotFound, "nosuch", "main")
 	e.refused("FROM bronze.lines AT (TIMESTAMP => now())", connect.CodeInvalidArgument, "constant")
+}
+
+// A snapshot, a tag and a time are read with the columns of their time, also at
+// the head; a branch with those of today.
+func TestTimeTravelAcrossSchemas(t *testing.T) {
+	e := newEnv(t, nil)
+	tbl := e.tables.byName["bronze.lines"]
+	head := tbl.Meta.CurrentSnapshot().SnapshotID
+	tbl.Change(func(tx *table.Transaction) error {
+		return tx.UpdateSchema(true, false).AddColumn([]string{"note"}, iceberg.PrimitiveTypes.String, "", false, nil).RenameColumn([]string{"country"}, "land").Commit()
+	})
+	var err error
+	b, err := table.MetadataBuilderFromBase(tbl.Meta, "")
+	require.NoError(t, err)
+	require.NoError(t, b.SetSnapshotRef("dev", head, table.BranchRef))
+	require.NoError(t, b.SetSnapshotRef("old", head, table.TagRef))
+	tbl.Meta, err = b.Build()
+	require.NoError(t, err)
+	for version, columns := range map[string][]string{
+		"":                                       {"amount", "day", "id", "land", "note"},
+		" AT (VERSION => 'main')":                {"amount", "day", "id", "land", "note"},
+		" AT (VERSION => 'dev')":                 {"amount", "day", "id", "land", "note"},
+		" AT (VERSION => 'old')":                 {"amount", "country", "day", "id"},
+		fmt.Sprintf(" AT (VERSION => %d)", head): {"amount", "country", "day", "id"},
+		" AT (TIMESTAMP => TIMESTAMP '2100-01-01 00:00:00')": {"amount", "country", "day", "id"},
+	} {
+		a := e.ask("SELECT * FROM bronze.lines" + version + " WHERE id = 34")
+		require.Len(t, a.rows, 1)
+		require.Equal(t, columns, slices.Sorted(maps.Keys(a.rows[0])), version)
+		require.Equal(t, 1, len(a.header.Tables))
+	}
 }
 
 func TestRefusals(t *testing.T) {

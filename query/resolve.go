@@ -12,12 +12,17 @@ import (
 	"github.com/firnlake/firn/catalog"
 )
 
-// schemaAt is the schema that a snapshot is read with: the table's own for its
-// head.
-func schemaAt(meta table.Metadata, id int64) *iceberg.Schema {
-	head := meta.CurrentSnapshot()
-	if id == 0 || head != nil && head.SnapshotID == id {
+// schemaAt is the schema that a pin is read with, as Iceberg's own readers do it:
+// the table's for its head and for branches, which are written with it; for a
+// snapshot, a tag or a time the one that the snapshot was made with.
+func schemaAt(meta table.Metadata, at pin, id int64) *iceberg.Schema {
+	if at == (pin{}) {
 		return meta.CurrentSchema()
+	}
+	for name, ref := range meta.Refs() {
+		if name == at.ref && ref.SnapshotRefType == table.BranchRef {
+			return meta.CurrentSchema()
+		}
 	}
 	if snap := meta.SnapshotByID(id); snap != nil && snap.SchemaID != nil {
 		for _, s := range meta.Schemas() {

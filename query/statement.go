@@ -224,8 +224,8 @@ func (s *Service) load(ctx context.Context, st *statement) error {
 			if err != nil {
 				return err
 			}
-			schema := schemaAt(use.table.Metadata, id)
-			use.scan, err = s.cfg.Lake.Plan(ctx, use.table.Metadata, id, tableFilter(schema, use.refs))
+			schema := schemaAt(use.table.Metadata, use.at, id)
+			use.scan, err = s.cfg.Lake.PlanAs(ctx, use.table.Metadata, id, schema, tableFilter(schema, use.refs))
 			if err != nil {
 				return fmt.Errorf("table %s: %w", use.ident, err)
 			}

@@ -100,9 +100,15 @@ func (c *manifestCache) list(ctx context.Context, location string) ([]iceberg.Ma
 // Bytes that a decoded entry holds, beside its bounds.
 const entryCost = 900
 
-// entries answers the live entries of a manifest.
+// entries answers the live entries of a manifest. Files take their row ids from
+// the manifest's place in a list: the list of a table that was upgraded to v3
+// gives some to a manifest that had none in older lists.
 func (c *manifestCache) entries(ctx context.Context, m iceberg.ManifestFile) ([]Entry, error) {
-	return cached(ctx, c, m.FilePath(), func() ([]Entry, int64, error) {
+	key := m.FilePath()
+	if id := m.FirstRowID(); id != nil {
+		key += fmt.Sprintf(" rows from %d", *id)
+	}
+	return cached(ctx, c, key, func() ([]Entry, int64, error) {
 		var out []Entry
 		cost := int64(0)
 		for e, err := range m.Entries(manifest.IO(c.fs), true) {

@@ -121,6 +121,6 @@ type Relation struct {
 
 // Planner is what readers of tables need of a Lake.
 type Planner interface {
-	Plan(ctx context.Context, meta table.Metadata, snapshotID int64, filter iceberg.BooleanExpression) (*Scan, error)
+	PlanAs(ctx context.Context, meta table.Metadata, snapshotID int64, schema *iceberg.Schema, filter iceberg.BooleanExpression) (*Scan, error)
 	Relation(ctx context.Context, scan *Scan, o RelationOptions) (*Relation, error)
 }

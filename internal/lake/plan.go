@@ -91,7 +91,16 @@ func snapshot(meta table.Metadata, id int64) (*table.Snapshot, *iceberg.Schema, 
 // a filter (nil means all rows). The filter only leaves out files that cannot
 // match: the caller still has to filter rows.
 func (l *Lake) Plan(ctx context.Context, meta table.Metadata, snapshotID int64, filter iceberg.BooleanExpression) (*Scan, error) {
-	snap, schema, err := snapshot(meta, snapshotID)
+	_, schema, err := snapshot(meta, snapshotID)
+	if err != nil {
+		return nil, fmt.Errorf("plan scan: %w", err)
+	}
+	return l.PlanAs(ctx, meta, snapshotID, schema, filter)
+}
+
+// PlanAs is Plan for a schema that the caller chooses, one of the table's.
+func (l *Lake) PlanAs(ctx context.Context, meta table.Metadata, snapshotID int64, schema *iceberg.Schema, filter iceberg.BooleanExpression) (*Scan, error) {
+	snap, _, err := snapshot(meta, snapshotID)
 	if err != nil {
 		return nil, fmt.Errorf("plan scan: %w", err)
 	}

@@ -223,6 +223,26 @@ func TestSchemaEvolution(t *testing.T) {
 	require.Equal(t, []map[string]any{{"e": "newer"}}, f.Query(scan, lake.RelationOptions{Columns: []string{"e"}}, "FROM t WHERE e IS NOT NULL"))
 }
 
+// A file may have none of the fields that a struct has now; where it was NULL,
+// it stays.
+func TestStructWithOtherFieldsOnly(t *testing.T) {
+	f := laketest.New(t, iceberg.NewSchema(0,
+		iceberg.NestedField{ID: 1, Name: "id", Type: iceberg.PrimitiveTypes.Int64},
+		iceberg.NestedField{ID: 2, Name: "s", Type: &iceberg.StructType{FieldList: []iceberg.NestedField{
+			{ID: 3, Name: "deep", Type: &iceberg.StructType{FieldList: []iceberg.NestedField{{ID: 4, Name: "x", Type: iceberg.PrimitiveTypes.Binary}}}},
+		}}},
+	), nil, nil)
+	f.Append(`[{"id": 1, "s": {"deep": {"x": "AAECaGVsbG8="}}}, {"id": 2, "s": null}, {"id": 3, "s": {"deep": null}}, {"id": 4, "s": {"deep": {"x": null}}}]`)
+	f.Change(func(tx *table.Transaction) error {
+		return tx.UpdateSchema(true, false).AddColumn([]string{"s", "deep", "y"}, iceberg.PrimitiveTypes.Int32, "", false, nil).DeleteColumn([]string{"s", "deep", "x"}).Commit()
+	})
+	f.Append(`[{"id": 5, "s": {"deep": {"y": 5}}}]`)
+	require.Equal(t, []string{
+		"map[id:1 s:map[deep:map[y:<nil>]]]", "map[id:2 s:<nil>]", "map[id:3 s:map[deep:<nil>]]",
+		"map[id:4 s:map[deep:map[y:<nil>]]]", "map[id:5 s:map[deep:map[y:5]]]",
+	}, f.Rows(0))
+}
+
 func TestNestedEvolution(t *testing.T) {
 	inner := &iceberg.StructType{FieldList: []iceberg.NestedField{
 		{ID: 11, Name: "x", Type: iceberg.PrimitiveTypes.Int32}, {ID: 12, Name: "y", Type: iceberg.PrimitiveTypes.String},

@@ -42,6 +42,9 @@ func insidesDiffer(f iceberg.NestedField, schemas []*iceberg.Schema) bool {
 			if old.ID != f.ID {
 				continue
 			}
+			if nothingLeft(old.Type, f.Type) {
+				return true
+			}
 			was := map[int]string{}
 			innerNames(old.Type, "", was)
 			for id, path := range was {
@@ -67,6 +70,31 @@ func innerNames(t iceberg.Type, path string, into map[int]string) {
 		into[f.ID] = p
 		innerNames(f.Type, p, into)
 	}
+}
+
+// nothingLeft says whether a struct inside of a column has none of the fields
+// that it had: DuckDB finds nothing by name then, and refuses the cast.
+func nothingLeft(was, now iceberg.Type) bool {
+	old, ok := was.(iceberg.NestedType)
+	if !ok {
+		return false
+	}
+	nested, ok := now.(iceberg.NestedType)
+	if !ok {
+		return false
+	}
+	shared := false
+	for _, o := range old.Fields() {
+		for _, n := range nested.Fields() {
+			if o.ID == n.ID {
+				shared = true
+				if nothingLeft(o.Type, n.Type) {
+					return true
+				}
+			}
+		}
+	}
+	return !shared
 }
 
 // convert is an expression of type to, made of one of type from, field by field

@@ -308,7 +308,9 @@ func inside(node pqschema.Node, name string, mapping []iceberg.MappedField) (int
 }
 
 // asWritten is a type with the names that a file gives to its fields, without
-// the fields that the file lacks. The widths are the table's: DuckDB casts.
+// the fields that the file lacks. The widths are the table's: DuckDB casts. Of a
+// struct that has none of the fields any more one other is read, as text: it
+// tells where the struct is NULL, and DuckDB has no struct without fields.
 func asWritten(t iceberg.Type, node pqschema.Node, mapping []iceberg.MappedField) iceberg.Type {
 	group, ok := node.(*pqschema.GroupNode)
 	if !ok {
@@ -339,6 +341,10 @@ func asWritten(t iceberg.Type, node pqschema.Node, mapping []iceberg.MappedField
 					fields = append(fields, f)
 				}
 			}
+		}
+		if len(fields) == 0 && group.NumFields() > 0 {
+			other := group.Field(0)
+			fields = []iceberg.NestedField{{ID: int(other.FieldID()), Name: other.Name(), Type: iceberg.PrimitiveTypes.String}}
 		}
 		return &iceberg.StructType{FieldList: fields}
 	case *iceberg.ListType:

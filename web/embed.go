@@ -31,9 +31,3 @@ func Handler() http.Handler {
 	}
 	return newHandler(built)
 }
-
-// Built reports whether the page is in this binary.
-func Built() bool {
-	_, err := fs.Stat(dist, "dist/index.html")
-	return err == nil
-}

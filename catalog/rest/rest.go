@@ -96,15 +96,6 @@ func New(cfg Config) (*Server, error) {
 	}, nil
 }
 
-// Handler is New for a Config that is known to be good; it panics on one that is not.
-func Handler(cfg Config) http.Handler {
-	s, err := New(cfg)
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
-
 // request is one call, with its names decoded and its body read.
 type request struct {
 	*http.Request

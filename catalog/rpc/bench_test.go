@@ -25,7 +25,7 @@ func BenchmarkListTables(b *testing.B) {
 		_, err := f.Catalog.CreateTable(ctx, catalog.NewTable{Ident: catalog.Ident{Namespace: catalog.Namespace{"ns"}, Name: fmt.Sprint("t", i)}, Schema: schema})
 		require.NoError(b, err)
 	}
-	s, err := rpc.New(rpc.Config{Catalog: f.Catalog, Files: rpc.Manifests(f.Bucket.FileIO())})
+	s, err := rpc.New(rpc.Config{Catalog: f.Catalog, Files: files(b, f)})
 	require.NoError(b, err)
 	for b.Loop() {
 		got, err := s.ListTables(ctx, req(&firnv1.ListTablesRequest{}))

@@ -34,24 +34,20 @@ type fixedHealth struct{}
 
 func (fixedHealth) Health(uuid.UUID) *firnv1.Health { return &firnv1.Health{Score: 77} }
 
-// sources are both ways to list files.
-var sources = map[string]func(*testing.T, *resttest.Fixture) rpc.FileSource{
-	"manifests": func(_ *testing.T, f *resttest.Fixture) rpc.FileSource { return rpc.Manifests(f.Bucket.FileIO()) },
-	"lake": func(t *testing.T, f *resttest.Fixture) rpc.FileSource {
-		l, err := lake.New(lake.Config{Bucket: f.Bucket, CacheDir: t.TempDir()})
-		require.NoError(t, err)
-		t.Cleanup(l.Close)
-		return l
-	},
+// files lists a table's files as the service does in production.
+func files(t testing.TB, f *resttest.Fixture) rpc.FileSource {
+	t.Helper()
+	l, err := lake.New(lake.Config{Bucket: f.Bucket, CacheDir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(l.Close)
+	return l
 }
 
-func serve(t *testing.T) fixture { return serveWith(t, "manifests") }
-
-func serveWith(t *testing.T, source string) fixture {
+func serve(t *testing.T) fixture {
 	t.Helper()
 	f := resttest.New(t)
 	s, err := rpc.New(rpc.Config{
-		Catalog: f.Catalog, Files: sources[source](t, f), Health: fixedHealth{}, TargetFileBytes: 1 << 20,
+		Catalog: f.Catalog, Files: files(t, f), Health: fixedHealth{}, TargetFileBytes: 1 << 20,
 		Connect: connect.Target{Endpoint: f.URL, Warehouse: "default"},
 	})
 	require.NoError(t, err)
@@ -229,12 +225,7 @@ func TestCreateTable(t *testing.T) {
 }
 
 func TestTablesFilesAndPartitions(t *testing.T) {
-	for source := range sources {
-		t.Run(source, func(t *testing.T) { testTables(t, serveWith(t, source)) })
-	}
-}
-
-func testTables(t *testing.T, f fixture) {
+	f := serve(t)
 	ctx := t.Context()
 	f.lines(t)
 	first := f.add(t, "Norway", 1000, 2000)

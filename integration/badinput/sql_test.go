@@ -93,7 +93,8 @@ func TestStatementLimits(t *testing.T) {
 		s.holdsStill(t, 160<<20, func() {
 			s.refuses(t, refusal{
 				"SELECT count(*) FROM range(100000) a, range(100000) b, range(10000) c WHERE (a.range * b.range + c.range) % 7 = 3",
-				6, []string{"deadline", "3s"},
+				6,
+				[]string{"deadline", "3s"},
 			}, none)
 		})
 	})

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/cmd/firn/sqlstream"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
@@ -70,8 +71,9 @@ func (f *firnSQL) table(catalog string, namespace []string, name string) string 
 	return f.namespace(catalog, namespace) + "." + quoted(name)
 }
 
-func (f *firnSQL) namespace(catalog string, levels []string) string {
-	return catalog + "." + quoted(strings.Join(levels, "."))
+// namespace is one name, in which a level that holds dots is quoted itself.
+func (f *firnSQL) namespace(prefix string, levels []string) string {
+	return prefix + "." + quoted(catalog.Namespace(levels).String())
 }
 
 func (f *firnSQL) read(ctx context.Context, catalog string, namespace []string, name string) (Rows, error) {

@@ -15,6 +15,7 @@ const (
 	DeleteCopy        Feature = "delete, copy-on-write"
 	DeletePositions   Feature = "delete, position deletes"
 	DeleteVectors     Feature = "delete, deletion vectors"
+	DeleteBelow       Feature = "delete below a bound leaves nulls"
 	Update            Feature = "update"
 	Merge             Feature = "merge"
 	Upsert            Feature = "upsert"
@@ -34,6 +35,7 @@ const (
 	PartitionedWrites Feature = "partitioned writes"
 	TimeTravel        Feature = "time travel"
 	Branches          Feature = "branches and tags"
+	Rollback          Feature = "rollback and current snapshot"
 	Views             Feature = "views"
 	MetadataTables    Feature = "metadata tables"
 	Maintenance       Feature = "its own maintenance procedures"
@@ -45,6 +47,7 @@ const (
 	Namespaces        Feature = "namespaces and their properties"
 	NestedNamespaces  Feature = "nested namespaces"
 	OddNames          Feature = "names that need escaping"
+	UpperCase         Feature = "names in upper case, of others"
 	UpgradeFormat     Feature = "upgrade of the table format"
 	Concurrency       Feature = "writes beside Firn's own"
 	Compacts          Feature = "compact what others wrote"
@@ -58,9 +61,9 @@ const (
 // Features lists all of them in the matrix's order.
 func Features() []Feature {
 	return []Feature{
-		Namespaces, NestedNamespaces, OddNames, Create, CreateAsSelect, Append, Overwrite, DeleteCopy, DeletePositions, DeleteVectors,
+		Namespaces, NestedNamespaces, OddNames, UpperCase, Create, CreateAsSelect, Append, Overwrite, DeleteCopy, DeletePositions, DeleteVectors, DeleteBelow,
 		Update, Merge, Upsert, TableTransactions, Transactions, Conflicts, ReadTables, ReadFirn, ReadDeletes, Types, RowLineage, Defaults, Variant, NanoTimestamps,
-		SchemaEvolution, SpecEvolution, PartitionedWrites, TimeTravel, Branches, Views, MetadataTables, Maintenance, Register, AddFiles,
+		SchemaEvolution, SpecEvolution, PartitionedWrites, TimeTravel, Branches, Rollback, Views, MetadataTables, Maintenance, Register, AddFiles,
 		Rename, Drop, Purge, UpgradeFormat, Concurrency, Compacts, LeavesAlone, Expires, ServedKeys, ServedStore, Snippet,
 	}
 }

@@ -122,6 +122,10 @@ func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (j
 			return outcome(sum, ""), err
 		}
 		sum = sum.Add(res)
+		if res.SnapshotID == 0 { // nothing could be done: the next round would find the same
+			s.settle(id, p.policy, looked)
+			return outcome(sum, p.WhyNot), nil
+		}
 		s.mu.Lock()
 		if t := s.tables[id]; t != nil {
 			t.unreachable = true
@@ -174,7 +178,11 @@ func (s *Service) planCompaction(ctx context.Context, id uuid.UUID, full bool) (
 	if err != nil {
 		return planned{}, fmt.Errorf("plan compaction of %s: %w", t.Ident, err)
 	}
-	c := plan.Groups(rewrite.Files(t.Metadata, sc), policy, plan.Scope{Full: full, QuietFor: s.quietFor(id)})
+	files, unread := rewrite.Files(t.Metadata, sc)
+	c := plan.Groups(files, policy, plan.Scope{Full: full, QuietFor: s.quietFor(id)})
+	if unread != "" {
+		c.WhyNot = unread
+	}
 	if err := rewrite.Rewritable(sc.Schema); err != nil && sc.Schema != nil {
 		before := len(c.Groups)
 		c.Groups = slices.DeleteFunc(c.Groups, func(g plan.Group) bool { return g.Tier == plan.Rewrite })

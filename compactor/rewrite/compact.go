@@ -266,15 +266,21 @@ func (c *compaction) commit(ctx context.Context, outputs []output) (Result, erro
 }
 
 // dangling answers the delete files that apply to no file any more once the
-// inputs are gone. Files that come later are younger than they are.
+// inputs are gone, each vector of a Puffin file for itself: one that stays would
+// keep the file that it names from being removed. Files that come later are
+// younger than they are.
 func dangling(scan *lake.Scan, removed map[string]bool) []string {
 	gone, stays := map[string]bool{}, map[string]bool{}
 	for _, f := range scan.Files {
 		for _, d := range f.Deletes {
+			key := d.Data.FilePath()
+			if at := d.Data.ContentOffset(); at != nil {
+				key = fmt.Sprintf("%s#%d", key, *at) // as the catalog tells them apart
+			}
 			if removed[f.Data.FilePath()] {
-				gone[d.Data.FilePath()] = true
+				gone[key] = true
 			} else {
-				stays[d.Data.FilePath()] = true
+				stays[key] = true
 			}
 		}
 	}

@@ -187,6 +187,9 @@ type columns []column
 func columnsOf(s *iceberg.Schema, lineage bool) (columns, error) {
 	var out columns
 	for _, f := range s.Fields() {
+		if _, ok := f.Type.(iceberg.UnknownType); ok {
+			continue // is in no file
+		}
 		if err := carried(f.Type); err != nil {
 			return nil, fmt.Errorf("column %q: %w", f.Name, err)
 		}
@@ -217,9 +220,15 @@ func Rewritable(s *iceberg.Schema) error {
 	return err
 }
 
-// carried refuses types that DuckDB would write as another Parquet type.
+// carried refuses types that DuckDB does not read, or would write as another
+// Parquet type.
 func carried(t iceberg.Type) error {
+	if err := lake.Reads(t); err != nil {
+		return fmt.Errorf("%w: %w", ErrTypes, err)
+	}
 	switch t := t.(type) {
+	case iceberg.UnknownType:
+		return fmt.Errorf("%w: type %s inside of another has no place in a file", ErrTypes, t)
 	case iceberg.FixedType:
 		return fmt.Errorf("%w: DuckDB writes type %s as binary", ErrTypes, t)
 	case *iceberg.StructType:

@@ -64,8 +64,9 @@ func (p Partitions) Values(f iceberg.DataFile) map[string]*string {
 	return out
 }
 
-// Files turns a scan into what the planner works on.
-func Files(meta table.Metadata, scan *lake.Scan) []plan.File {
+// Files turns a scan into what the planner works on. Files that cannot be read
+// are left out, and why says how many and the first reason.
+func Files(meta table.Metadata, scan *lake.Scan) (_ []plan.File, why string) {
 	names := NewPartitions(meta)
 	// How many of the files a delete file applies to: its rows are shared out
 	// among them, for want of better knowledge.
@@ -76,7 +77,14 @@ func Files(meta table.Metadata, scan *lake.Scan) []plan.File {
 		}
 	}
 	out := make([]plan.File, 0, len(scan.Files))
+	left := 0
 	for _, f := range scan.Files {
+		if err := lake.ReadsFile(f); err != nil {
+			if left++; why == "" {
+				why = err.Error()
+			}
+			continue
+		}
 		p := plan.File{
 			Path: f.Data.FilePath(), SpecID: int(f.Data.SpecID()), Partition: names.Values(f.Data),
 			Bytes: f.Data.FileSizeBytes(), Rows: f.Data.Count(), Deletes: len(f.Deletes), Sequence: f.Sequence,
@@ -88,7 +96,10 @@ func Files(meta table.Metadata, scan *lake.Scan) []plan.File {
 		}
 		out = append(out, p)
 	}
-	return out
+	if left > 1 {
+		why = fmt.Sprintf("%d files are left as they are, among them: %s", left, why)
+	}
+	return out, why
 }
 
 // deleteKey names a delete file; deletion vectors share Puffin files.

@@ -23,7 +23,7 @@ func agree(t *testing.T, s *engines.Session, path ...string) engines.Rows {
 // holds is agree, and that these are the rows, in any order.
 func holds(t *testing.T, s *engines.Session, path []string, lines ...string) {
 	t.Helper()
-	assert.ElementsMatch(t, lines, agree(t, s, path...).Lines(), strings.Join(path, "."))
+	sameLines(t, lines, agree(t, s, path...), strings.Join(path, "."))
 }
 
 // reads is holds without the files, for what the computation over them does not
@@ -31,6 +31,20 @@ func holds(t *testing.T, s *engines.Session, path []string, lines ...string) {
 func reads(t *testing.T, s *engines.Session, path []string, lines ...string) {
 	t.Helper()
 	for _, reader := range []*engines.Session{s, s.Lake.On(t, engines.Firn)} {
-		assert.ElementsMatch(t, lines, reader.Read(t, path...).Lines(), "%s reads %s", reader.Engine, strings.Join(path, "."))
+		sameLines(t, lines, reader.Read(t, path...), string(reader.Engine)+" reads "+strings.Join(path, "."))
 	}
+}
+
+// sameLines compares rows with lines, in any order, and shows what differs.
+func sameLines(t *testing.T, want []string, got engines.Rows, what string) {
+	t.Helper()
+	as := engines.Rows{Columns: []string{"line"}}
+	lines := engines.Rows{Columns: []string{"line"}}
+	for _, line := range want {
+		as.Values = append(as.Values, []string{line})
+	}
+	for _, line := range got.Lines() {
+		lines.Values = append(lines.Values, []string{line})
+	}
+	assert.True(t, engines.Same(t, as, lines), what)
 }

@@ -13,7 +13,6 @@ import (
 // prelude is what the Python of these journeys begins with: rows of three
 // columns, and `refused`, which holds a call to its error.
 const prelude = `
-import datetime, decimal
 from pyiceberg.exceptions import *
 from pyiceberg.expressions import *
 from pyiceberg.partitioning import PartitionField, PartitionSpec
@@ -21,6 +20,7 @@ from pyiceberg.schema import Schema
 from pyiceberg.table.sorting import SortField, SortOrder
 from pyiceberg.transforms import *
 from pyiceberg.types import *
+import datetime, decimal
 
 shape = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("country", pa.string()), pa.field("amount", pa.decimal128(18, 3))])
 layout = Schema(NestedField(1, "id", LongType(), required=True), NestedField(2, "country", StringType()), NestedField(3, "amount", DecimalType(18, 3)))

@@ -144,10 +144,15 @@ func duckType(t iceberg.Type) (string, error) {
 
 // readParquet is the table function over files, with inner names. Columns are
 // found by field id or, where names are given, by those; then every column needs
-// one.
-func readParquet(paths []string, cols []column, names map[int]string) string {
+// one. rows is how many the files have: DuckDB does not look when it is told the
+// columns, takes them for empty, and joins in a bad order.
+func readParquet(paths []string, cols []column, names map[int]string, rows int64) string {
 	var b strings.Builder
-	b.WriteString("read_parquet(" + duck.QuoteList(paths) + ", hive_partitioning=false, schema=>MAP{")
+	b.WriteString("read_parquet(" + duck.QuoteList(paths) + ", hive_partitioning=false")
+	if rows > 0 { // 0 would say nothing
+		fmt.Fprintf(&b, ", explicit_cardinality=%d", rows)
+	}
+	b.WriteString(", schema=>MAP{")
 	for i, c := range cols {
 		if i > 0 {
 			b.WriteString(", ")

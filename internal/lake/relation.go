@@ -68,6 +68,15 @@ type fileGroup struct {
 	equality  [][]int // sets of field ids
 }
 
+// rows of the files, before deletes: the joins that apply those are estimated by
+// DuckDB.
+func (g *fileGroup) rows() (n int64) {
+	for _, f := range g.files {
+		n += f.Data.Count()
+	}
+	return n
+}
+
 func (b *relationBuilder) release() {
 	for _, f := range b.releases {
 		f()
@@ -252,7 +261,7 @@ func (b *relationBuilder) groupSQL(ctx context.Context, n int, g *fileGroup) (st
 			g.written.names[0] = "no such column"
 		}
 	}
-	from := "(SELECT " + strings.Join(inner, ", ") + " FROM " + readParquet(g.paths, source, g.written.names) + ") t"
+	from := "(SELECT " + strings.Join(inner, ", ") + " FROM " + readParquet(g.paths, source, g.written.names, g.rows()) + ") t"
 
 	if g.positions {
 		deleted, err := b.positions(ctx, n, g)

@@ -25,6 +25,7 @@ const (
 	ReadTables        Feature = "read tables of every engine"
 	ReadFirn          Feature = "read bronze, silver, gold and quarantine"
 	ReadDeletes       Feature = "read tables with deletes"
+	EqualityDelete    Feature = "equality deletes"
 	Types             Feature = "all types, with nulls and extremes"
 	RowLineage        Feature = "row lineage"
 	Defaults          Feature = "column defaults"
@@ -39,6 +40,7 @@ const (
 	Views             Feature = "views"
 	MetadataTables    Feature = "metadata tables"
 	Maintenance       Feature = "its own maintenance procedures"
+	Orphans           Feature = "remove orphan files by itself"
 	Register          Feature = "register table"
 	AddFiles          Feature = "add files"
 	Rename            Feature = "rename table"
@@ -50,6 +52,7 @@ const (
 	UpperCase         Feature = "names in upper case, of others"
 	UpgradeFormat     Feature = "upgrade of the table format"
 	Concurrency       Feature = "writes beside Firn's own"
+	DataFormats       Feature = "Avro and ORC data files"
 	Compacts          Feature = "compact what others wrote"
 	LeavesAlone       Feature = "leave alone what cannot be compacted, with the reason"
 	Expires           Feature = "expire and remove orphans of what others wrote"
@@ -62,9 +65,9 @@ const (
 func Features() []Feature {
 	return []Feature{
 		Namespaces, NestedNamespaces, OddNames, UpperCase, Create, CreateAsSelect, Append, Overwrite, DeleteCopy, DeletePositions, DeleteVectors, DeleteBelow,
-		Update, Merge, Upsert, TableTransactions, Transactions, Conflicts, ReadTables, ReadFirn, ReadDeletes, Types, RowLineage, Defaults, Variant, NanoTimestamps,
-		SchemaEvolution, SpecEvolution, PartitionedWrites, TimeTravel, Branches, Rollback, Views, MetadataTables, Maintenance, Register, AddFiles,
-		Rename, Drop, Purge, UpgradeFormat, Concurrency, Compacts, LeavesAlone, Expires, ServedKeys, ServedStore, Snippet,
+		Update, Merge, Upsert, TableTransactions, Transactions, Conflicts, ReadTables, ReadFirn, ReadDeletes, EqualityDelete, Types, RowLineage, Defaults, Variant, NanoTimestamps,
+		SchemaEvolution, SpecEvolution, PartitionedWrites, TimeTravel, Branches, Rollback, Views, MetadataTables, Maintenance, Orphans, Register, AddFiles,
+		Rename, Drop, Purge, UpgradeFormat, DataFormats, Concurrency, Compacts, LeavesAlone, Expires, ServedKeys, ServedStore, Snippet,
 	}
 }
 

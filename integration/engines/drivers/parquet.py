@@ -2,6 +2,7 @@
 as Avro, the data files as Parquet by field id, the deletes taken off by hand."""
 
 import pathlib
+import shutil
 import struct
 
 import duckdb
@@ -20,6 +21,15 @@ def extension(name):
     module = __import__("duckdb_extension_" + name)
     [file] = pathlib.Path(list(module.__path__)[0]).rglob(name + ".duckdb_extension")
     return str(file)
+
+
+def install():
+    """Puts the wheels' extensions where INSTALL looks for them first."""
+    platform = duckdb.sql("PRAGMA platform").fetchone()[0]
+    folder = pathlib.Path.home() / ".duckdb" / "extensions" / ("v" + duckdb.__version__) / platform
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("httpfs", "avro", "iceberg"):
+        shutil.copy(extension(name), folder)
 
 
 def duck_type(kind):
@@ -43,6 +53,12 @@ def quoted(name):
 
 def literal(text):
     return "'" + text.replace("'", "''") + "'"
+
+
+def default(field):
+    """The value of a column in files that lack it."""
+    value = field.get("initial-default")
+    return "NULL::VARCHAR" if value is None else literal(str(value))
 
 
 def files(connection, metadata, snapshot):
@@ -103,7 +119,7 @@ def rows(metadata, snapshot, endpoint, region, key, secret):
     connection.register("deleted_rows", deleted(connection, entries))
     connection.execute("CREATE TEMP TABLE deleted AS SELECT DISTINCT path, pos FROM deleted_rows")
     fields = ", ".join(
-        f"{f['id']}: {{name: {literal(f['name'])}, type: {literal(duck_type(f['type']))}, default_value: NULL}}" for f in schema["fields"]
+        f"{f['id']}: {{name: {literal(f['name'])}, type: {literal(duck_type(f['type']))}, default_value: {default(f)}}}" for f in schema["fields"]
     )
     return connection.execute(
         f"SELECT {', '.join(names)} FROM read_parquet([{', '.join(data)}], schema = MAP {{{fields}}}, filename = true, file_row_number = true) t "

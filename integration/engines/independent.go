@@ -14,7 +14,7 @@ import (
 func (l *Lake) Metadata(t testing.TB, path ...string) json.RawMessage {
 	t.Helper()
 	address := fmt.Sprintf("%s/v1/namespaces/%s/tables/%s", l.HTTP,
-		url.PathEscape(strings.Join(path[:len(path)-1], "\x1f")), url.PathEscape(path[len(path)-1]))
+		url.QueryEscape(strings.Join(path[:len(path)-1], "\x1f")), url.QueryEscape(path[len(path)-1]))
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package engines
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -9,12 +10,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // trinoClient speaks Trino's client protocol: a statement is posted, and the
-// answers name where the next one is.
+// answers name where the next one is. START TRANSACTION holds for all that
+// follows, until COMMIT or ROLLBACK.
 type trinoClient struct {
-	base string
+	base        string
+	transaction atomic.Value // string
 }
 
 // trinoType is a type signature of the protocol.
@@ -95,6 +99,8 @@ func (c *trinoClient) ask(ctx context.Context, method, address, body string) (*t
 	}
 	request.Header.Set("X-Trino-User", "firn")
 	request.Header.Set("X-Trino-Time-Zone", "UTC")
+	transaction, _ := c.transaction.Load().(string)
+	request.Header.Set("X-Trino-Transaction-Id", cmp.Or(transaction, "NONE"))
 	// Without it, times are cut to milliseconds for old clients.
 	request.Header.Set("X-Trino-Client-Capabilities", "PARAMETRIC_DATETIME")
 	response, err := http.DefaultClient.Do(request)
@@ -104,6 +110,12 @@ func (c *trinoClient) ask(ctx context.Context, method, address, body string) (*t
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("trino answers %s to %s %s", response.Status, method, address)
+	}
+	if id := response.Header.Get("X-Trino-Started-Transaction-Id"); id != "" {
+		c.transaction.Store(id)
+	}
+	if response.Header.Get("X-Trino-Clear-Transaction-Id") != "" {
+		c.transaction.Store("")
 	}
 	var answer trinoAnswer
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {

@@ -104,8 +104,8 @@ func (p *Pool) launch(exe string) (*worker, error) {
 	cmd.Env = []string{
 		workerVariable + "=1", "TZ=UTC", "LC_ALL=C.UTF-8", "PATH=/nonexistent", "HOME=" + tempDir, "TMPDIR=" + tempDir,
 		"MALLOC_ARENA_MAX=2", "GOMAXPROCS=2",
-		// Imported packages make 32 MB of garbage before main: a third of a
-		// worker's start. WorkerMain switches the collector on.
+		// Nothing of a start is worth collecting. WorkerMain switches the
+		// collector on.
 		"GOGC=off",
 	}
 	if dir := os.Getenv("GOCOVERDIR"); dir != "" {

@@ -10,7 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 
-	"github.com/firnlake/firn/internal/parquet"
+	"github.com/firnlake/firn/internal/capped"
 )
 
 // errReleased: the caller let go of a result before its end.
@@ -42,7 +42,7 @@ func newResult(r *run) (_ *Result, err error) {
 			err = r.blame(fmt.Errorf("%w: it answered no Arrow stream: %v", ErrKilled, p))
 		}
 	}()
-	rd, err := ipc.NewReader(r, ipc.WithAllocator(parquet.CappedAllocator(maxHeldBytes)))
+	rd, err := ipc.NewReader(r, ipc.WithAllocator(capped.New(maxHeldBytes)))
 	if err != nil {
 		return nil, r.blame(fmt.Errorf("%w: it answered no Arrow stream: %w", ErrKilled, err))
 	}

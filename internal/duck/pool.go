@@ -295,14 +295,18 @@ func (p *Pool) give(w *worker, returns, healthy bool) {
 }
 
 // replenish starts workers ahead of need: as many as jobs may run are idle, on
-// their way, or busy with a job after which they are idle again. The caller
-// holds mu.
+// their way, or busy with a job after which they are idle again; while jobs run
+// one, for a start takes CPU time from them. The caller holds mu.
 func (p *Pool) replenish() {
 	if p.closing {
 		return
 	}
 	p.idle = slices.DeleteFunc(p.idle, func(w *worker) bool { return !w.alive() })
-	for len(p.idle)+p.starting+p.returning < p.cfg.Workers {
+	want := p.cfg.Workers
+	if len(p.busy) > 0 {
+		want = 1
+	}
+	for len(p.idle)+p.starting+p.returning < want {
 		p.starting++
 		p.wg.Go(func() {
 			w, err := p.spawn(context.Background())

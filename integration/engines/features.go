@@ -16,6 +16,7 @@ const (
 	DeletePositions   Feature = "delete, position deletes"
 	DeleteVectors     Feature = "delete, deletion vectors"
 	DeleteBelow       Feature = "delete below a bound leaves nulls"
+	DeleteEvolved     Feature = "delete after partition evolution"
 	Update            Feature = "update"
 	Merge             Feature = "merge"
 	Upsert            Feature = "upsert"
@@ -39,6 +40,7 @@ const (
 	Rollback          Feature = "rollback and current snapshot"
 	Views             Feature = "views"
 	MetadataTables    Feature = "metadata tables"
+	Statistics        Feature = "statistics of columns, in Puffin files"
 	Maintenance       Feature = "its own maintenance procedures"
 	Orphans           Feature = "remove orphan files by itself"
 	Register          Feature = "register table"
@@ -66,7 +68,7 @@ func Features() []Feature {
 	return []Feature{
 		Namespaces, NestedNamespaces, OddNames, UpperCase, Create, CreateAsSelect, Append, Overwrite, DeleteCopy, DeletePositions, DeleteVectors, DeleteBelow,
 		Update, Merge, Upsert, TableTransactions, Transactions, Conflicts, ReadTables, ReadFirn, ReadDeletes, EqualityDelete, Types, RowLineage, Defaults, Variant, NanoTimestamps,
-		SchemaEvolution, SpecEvolution, PartitionedWrites, TimeTravel, Branches, Rollback, Views, MetadataTables, Maintenance, Orphans, Register, AddFiles,
+		SchemaEvolution, SpecEvolution, PartitionedWrites, TimeTravel, Branches, Rollback, Views, MetadataTables, Statistics, Maintenance, Orphans, Register, AddFiles,
 		Rename, Drop, Purge, UpgradeFormat, DataFormats, Concurrency, Compacts, LeavesAlone, Expires, ServedKeys, ServedStore, Snippet,
 	}
 }

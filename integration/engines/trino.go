@@ -145,6 +145,7 @@ func (s *trino) attach(ctx context.Context, catalog string, l *Lake, settings ma
 		"iceberg.rest-catalog.warehouse":                  l.Warehouse,
 		"iceberg.rest-catalog.nested-namespace-enabled":   "true",
 		"iceberg.rest-catalog.vended-credentials-enabled": "true",
+		"iceberg.allowed-extra-properties":                "*", // else Firn's properties of a table cannot be set
 		"iceberg.expire-snapshots.min-retention":          "0s",
 		"iceberg.remove-orphan-files.min-retention":       "0s",
 		"fs.s3.enabled":                                   "true",

@@ -22,8 +22,8 @@ func TestTrinoLayout(t *testing.T) {
 		}
 		trino.Check(t, engines.PartitionedWrites, format, func(t *testing.T) {
 			trino.Exec(t, "CREATE TABLE "+table+` (id BIGINT, b BIGINT, s VARCHAR, d DATE, ts TIMESTAMP(6), tz TIMESTAMP(6) WITH TIME ZONE, th TIMESTAMP(6), n DECIMAL(10,2), vb VARBINARY, bo BOOLEAN, i INTEGER)
-				WITH (format_version = `+fmt.Sprint(format)+`, sorted_by = ARRAY['id DESC NULLS LAST', 's'],
-				partitioning = ARRAY['b', 'bucket(id, 4)', 'bucket(s, 2)', 'truncate(n, 10)', 'year(d)', 'month(ts)', 'day(tz)', 'hour(th)', 'bo', 'truncate(i, 10)', 'truncate(vb, 1)'])`,
+				`+with(format, `, sorted_by = ARRAY['id DESC NULLS LAST', 's'],
+				partitioning = ARRAY['b', 'bucket(id, 4)', 'bucket(s, 2)', 'truncate(n, 10)', 'year(d)', 'month(ts)', 'day(tz)', 'hour(th)', 'bo', 'truncate(i, 10)', 'truncate(vb, 1)']`),
 				"INSERT INTO "+table+` VALUES
 				(1, 7, 'abcdef', DATE '2026-01-02', TIMESTAMP '1969-12-31 23:59:59.999999', TIMESTAMP '2026-03-04 05:06:07.123456 UTC', TIMESTAMP '1969-12-31 23:59:59.999999', -1.05, X'00ff', true, -1),
 				(2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
@@ -81,7 +81,7 @@ func TestTrinoSchemas(t *testing.T) {
 				t.Helper()
 				assert.ErrorContains(t, trino.TryExec(t.Context(), "ALTER TABLE "+table+" "+change), words)
 			}
-			trino.Exec(t, "CREATE TABLE "+table+" (id INTEGER NOT NULL, f REAL, d DECIMAL(5,2), o ROW(a INTEGER, b ROW(c VARCHAR)), l ARRAY(ROW(x INTEGER)), m MAP(VARCHAR, INTEGER), gone VARCHAR) WITH (format_version = "+fmt.Sprint(format)+")",
+			trino.Exec(t, "CREATE TABLE "+table+" (id INTEGER NOT NULL, f REAL, d DECIMAL(5,2), o ROW(a INTEGER, b ROW(c VARCHAR)), l ARRAY(ROW(x INTEGER)), m MAP(VARCHAR, INTEGER), gone VARCHAR)"+with(format, ""),
 				"INSERT INTO "+table+" VALUES (1, 1.5, 1.25, ROW(1, ROW('c')), ARRAY[ROW(1), NULL], MAP(ARRAY['k'], ARRAY[1]), 'was')")
 			alter("ADD COLUMN s VARCHAR COMMENT 'added'", "ADD COLUMN first BIGINT FIRST", "ADD COLUMN behind DATE AFTER id",
 				"ADD COLUMN o.z BIGINT", "ADD COLUMN o.b.q BIGINT", "ADD COLUMN l.element.w BIGINT",

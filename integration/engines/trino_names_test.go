@@ -63,7 +63,7 @@ func TestTrinoNames(t *testing.T) {
 		for _, name := range oddNames {
 			path := []string{"odd sch-ema/ü%'", name}
 			column := strings.ToLower(name)
-			trino.Exec(t, "CREATE TABLE "+trino.Table(path...)+" (id BIGINT, "+sqlName(column)+" VARCHAR) WITH (partitioning = ARRAY["+sqlText(sqlName(column))+"])",
+			trino.Exec(t, "CREATE TABLE "+trino.Table(path...)+" (id BIGINT, "+sqlName(column)+" VARCHAR)"+with(2, ", partitioning = ARRAY["+sqlText(sqlName(column))+"]"),
 				"INSERT INTO "+trino.Table(path...)+" VALUES (1, 'x'), (2, NULL), (3, "+sqlText(name)+")", "DELETE FROM "+trino.Table(path...)+" WHERE id = 1")
 			path[1] = column // Trino makes all names lower case
 			rows := []string{"2 | null", "3 | " + strconv.Quote(name)}

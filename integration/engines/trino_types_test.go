@@ -21,7 +21,7 @@ func TestTrinoTypes(t *testing.T) {
 			table := trino.Table(path...)
 			trino.Exec(t, "CREATE TABLE "+table+` (bo BOOLEAN, i INTEGER, l BIGINT, r REAL, f DOUBLE, d5 DECIMAL(5,2), d18 DECIMAL(18,0), d38 DECIMAL(38,10), dt DATE, tm TIME(6),
 				ts TIMESTAMP(6), tz TIMESTAMP(6) WITH TIME ZONE, s VARCHAR, u UUID, vb VARBINARY, o ROW(a INTEGER, b ARRAY(VARCHAR)), ar ARRAY(ROW(x BIGINT)), mp MAP(INTEGER, ROW(y DOUBLE)))
-				WITH (format_version = `+fmt.Sprint(format)+")")
+				`+with(format, ""))
 			trino.Exec(t, "INSERT INTO "+table+` VALUES
 				(true, 2147483647, 9223372036854775807, REAL '3.4028235e38', DOUBLE '1.7976931348623157E308', DECIMAL '999.99', DECIMAL '999999999999999999', DECIMAL '9999999999999999999999999999.9999999999',
 				 DATE '9999-12-31', TIME '23:59:59.999999', TIMESTAMP '9999-12-31 23:59:59.999999', TIMESTAMP '9999-12-31 23:59:59.999999 UTC', U&'\+01F600 ''"', UUID 'ffffffff-ffff-ffff-ffff-ffffffffffff', X'00ff',
@@ -59,7 +59,7 @@ func TestTrinoTypes(t *testing.T) {
 	})
 	trino.Check(t, engines.Variant, 3, func(t *testing.T) {
 		path := []string{"y", "loose"}
-		trino.Exec(t, "CREATE TABLE "+trino.Table(path...)+" (id BIGINT, v VARIANT) WITH (format_version = 3)",
+		trino.Exec(t, "CREATE TABLE "+trino.Table(path...)+" (id BIGINT, v VARIANT)"+with(3, ""),
 			"INSERT INTO "+trino.Table(path...)+` VALUES (1, CAST(JSON '{"a": 1, "b": [1, "x", null, 1.5, true]}' AS VARIANT)), (2, NULL), (3, CAST(42 AS VARIANT)), (4, CAST(JSON 'null' AS VARIANT))`,
 			"DELETE FROM "+trino.Table(path...)+" WHERE id = 3", "UPDATE "+trino.Table(path...)+" SET id = 5 WHERE id = 4")
 		assert.ElementsMatch(t, []string{`1 | "{\"a\":1,\"b\":[1,\"x\",null,1.5,true]}"`, `2 | null`, `5 | "null"`}, trino.Read(t, path...).Lines())
@@ -73,7 +73,7 @@ func TestTrinoTypes(t *testing.T) {
 	trino.Check(t, engines.Defaults, 3, func(t *testing.T) {
 		path := []string{"y", "defaults"}
 		table := trino.Table(path...)
-		trino.Exec(t, "CREATE TABLE "+table+" (id BIGINT, s VARCHAR DEFAULT 'it''s', n INTEGER DEFAULT 42, d DATE DEFAULT DATE '2026-01-02') WITH (format_version = 3)",
+		trino.Exec(t, "CREATE TABLE "+table+" (id BIGINT, s VARCHAR DEFAULT 'it''s', n INTEGER DEFAULT 42, d DATE DEFAULT DATE '2026-01-02')"+with(3, ""),
 			"INSERT INTO "+table+" (id) VALUES 1", "INSERT INTO "+table+" VALUES (2, NULL, 0, NULL)",
 			"ALTER TABLE "+table+" ADD COLUMN late VARCHAR DEFAULT 'later'", "ALTER TABLE "+table+" ADD COLUMN price DECIMAL(5,2) DEFAULT 1.25",
 			"ALTER TABLE "+table+" ALTER COLUMN s SET DEFAULT 'other'", "ALTER TABLE "+table+" ALTER COLUMN n DROP DEFAULT",
@@ -99,7 +99,7 @@ func TestTrinoLineage(t *testing.T) {
 	trino.Check(t, engines.RowLineage, 3, func(t *testing.T) {
 		path := []string{"z", "rows"}
 		table := trino.Table(path...)
-		trino.Exec(t, "CREATE TABLE "+table+" (id BIGINT, s VARCHAR) WITH (format_version = 3)", "INSERT INTO "+table+" VALUES (1, 'a'), (2, 'b'), (3, 'c')", "INSERT INTO "+table+" VALUES (4, 'd')")
+		trino.Exec(t, "CREATE TABLE "+table+" (id BIGINT, s VARCHAR)"+with(3, ""), "INSERT INTO "+table+" VALUES (1, 'a'), (2, 'b'), (3, 'c')", "INSERT INTO "+table+" VALUES (4, 'd')")
 		assert.Equal(t, []string{"1 | 0 | 2", "2 | 1 | 2", "3 | 2 | 2", "4 | 3 | 3"}, ids(t, path))
 		trino.Exec(t, "UPDATE "+table+" SET s = 'changed' WHERE id = 2", "DELETE FROM "+table+" WHERE id = 1")
 		want := []string{"2 | 1 | 4", "3 | 2 | 2", "4 | 3 | 3"}
@@ -115,7 +115,7 @@ func TestTrinoLineage(t *testing.T) {
 		trino.Check(t, engines.UpgradeFormat, to, func(t *testing.T) {
 			path := []string{"z", fmt.Sprintf("up_to_v%d", to)}
 			table := trino.Table(path...)
-			trino.Exec(t, fmt.Sprintf("CREATE TABLE %s WITH (format_version = %d, partitioning = ARRAY['k']) AS SELECT id, id %% 2 AS k FROM UNNEST(sequence(1, 6)) s(id)", table, to-1))
+			trino.Exec(t, "CREATE TABLE "+table+with(to-1, ", partitioning = ARRAY['k']")+"AS SELECT id, id % 2 AS k FROM UNNEST(sequence(1, 6)) s(id)")
 			if to == 3 {
 				trino.Exec(t, "DELETE FROM "+table+" WHERE id = 1")
 			}

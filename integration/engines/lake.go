@@ -110,6 +110,14 @@ func (l *Lake) attach(t testing.TB, name Name, e engine, catalog string, setting
 			t.Fatalf("attach the lake to %s: %v", name, err)
 		}
 		l.attached[key] = e
+		if d, ok := e.(interface{ detach(catalog string) }); ok {
+			// DuckDB looks a name that it does not find up in all its catalogs,
+			// also in those of lakes that have ended.
+			t.Cleanup(func() {
+				delete(l.attached, key)
+				d.detach(catalog)
+			})
+		}
 	}
 	return &Session{Engine: name, Catalog: catalog, Lake: l, engine: e}
 }

@@ -67,6 +67,13 @@ func (d *duckDB) attach(ctx context.Context, catalog string, l *Lake, settings m
 	return d.exec(ctx, fmt.Sprintf("ATTACH %s AS %s (%s)", literal(l.Warehouse), catalog, strings.Join(options, ", ")))
 }
 
+// detach forgets a catalog; of an engine that has ended there is none.
+func (d *duckDB) detach(catalog string) {
+	ctx, cancel := context.WithTimeout(context.Background(), Deadline)
+	defer cancel()
+	_ = d.exec(ctx, "DETACH DATABASE IF EXISTS "+catalog)
+}
+
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 func quoted(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }

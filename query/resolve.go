@@ -39,9 +39,12 @@ const nearNamespaces = 50
 
 // notFound is the error for a table that does not exist, with what the caller
 // may have meant.
-func (s *Service) notFound(ctx context.Context, id catalog.Ident) error {
-	near := s.near(ctx, id)
-	msg := "there is no table " + id.String()
+func (s *Service) notFound(ctx context.Context, use *tableUse) error {
+	near := s.near(ctx, use.ident)
+	msg := "there is no table " + use.ident.String()
+	if len(use.refs[0].parts) == 1 {
+		msg = "there is no table " + use.ident.Name + " in the namespace " + use.ident.Namespace.String() + ", where names without one are looked up"
+	}
 	switch len(near) {
 	case 0:
 		msg += "; `firn table ls` lists them"

@@ -64,7 +64,7 @@ func (s *Service) query(ctx context.Context, req *firnv1.QueryRequest, entry *Ac
 		return err
 	}
 	defer leave()
-	st, err := s.prepare(ctx, req.GetSql(), req.GetPins())
+	st, err := s.prepare(ctx, req.GetSql(), req.GetPins(), req.GetNamespace())
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (s *Service) explain(ctx context.Context, req *firnv1.ExplainRequest, entry
 		return nil, err
 	}
 	defer leave()
-	st, err := s.prepare(ctx, req.GetSql(), req.GetPins())
+	st, err := s.prepare(ctx, req.GetSql(), req.GetPins(), req.GetNamespace())
 	if err != nil {
 		return nil, err
 	}

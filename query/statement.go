@@ -60,7 +60,12 @@ var explainPrefix = regexp.MustCompile(`(?is)^\s*EXPLAIN(\s+ANALYZE)?\s+`)
 
 // prepare parses a statement, loads and plans its tables and makes their views.
 // The caller must release what it answers.
-func (s *Service) prepare(ctx context.Context, sql string, pins []*firnv1.SnapshotPin) (_ *statement, err error) {
+func (s *Service) prepare(ctx context.Context, sql string, pins []*firnv1.SnapshotPin, namespace catalog.Namespace) (_ *statement, err error) {
+	if len(namespace) > 0 {
+		if err := namespace.Validate(); err != nil {
+			return nil, err
+		}
+	}
 	if len(sql) > maxSQL {
 		return nil, invalid("the statement has %d bytes, over the limit of %d", len(sql), maxSQL)
 	}
@@ -89,6 +94,9 @@ func (s *Service) prepare(ctx context.Context, sql string, pins []*firnv1.Snapsh
 	refs, err := parseTree(tree)
 	if err != nil {
 		return nil, err
+	}
+	for _, r := range refs {
+		r.in = namespace
 	}
 	if err := s.collect(ctx, st, refs, pins); err != nil {
 		return nil, err
@@ -209,7 +217,7 @@ func (s *Service) load(ctx context.Context, st *statement) error {
 			var err error
 			if t, err = s.cfg.Catalog.LoadTable(ctx, use.ident); err != nil {
 				if errors.Is(err, catalog.ErrNotFound) {
-					return s.notFound(ctx, use.ident)
+					return s.notFound(ctx, use)
 				}
 				return fmt.Errorf("load table %s: %w", use.ident, err)
 			}
@@ -320,6 +328,8 @@ func (st *statement) views() error {
 			}
 			made[key] = true
 			switch n := len(r.parts); n {
+			case 1:
+				create("", "main", r.parts[0], use.relation.SQL)
 			case 2:
 				create("", r.parts[0], r.parts[1], use.relation.SQL)
 			default:

@@ -42,8 +42,10 @@ func (n node) place() int {
 // reference is one mention of a catalog table in a statement.
 type reference struct {
 	parts []string // as written: catalog and schema, if any, and name
-	alias string   // how the statement calls it: alias, or name
-	at    node     // AT clause, or nil
+	// in is the namespace of a name without one; nil: it needs one.
+	in    catalog.Namespace
+	alias string // how the statement calls it: alias, or name
+	at    node   // AT clause, or nil
 	place int
 	// filters are conditions that hold of all its rows that matter.
 	filters []node
@@ -238,6 +240,9 @@ func conjuncts(n node) []node {
 // a dot in its name, as in "a.b".t, is found where no such levels are.
 func (r *reference) idents() ([]catalog.Ident, error) {
 	id, err := r.ident()
+	if len(r.parts) == 1 {
+		return []catalog.Ident{id}, err
+	}
 	literal := catalog.Ident{Namespace: r.parts[:len(r.parts)-1], Name: r.parts[len(r.parts)-1]}
 	switch {
 	case err == nil && literal.Equal(id):
@@ -251,8 +256,12 @@ func (r *reference) idents() ([]catalog.Ident, error) {
 }
 
 func (r *reference) ident() (catalog.Ident, error) {
-	if len(r.parts) < 2 {
-		return catalog.Ident{}, invalid("table %q needs its namespace: write namespace.%s", r.parts[len(r.parts)-1], r.parts[len(r.parts)-1])
+	if name := r.parts[len(r.parts)-1]; len(r.parts) == 1 {
+		if len(r.in) == 0 {
+			return catalog.Ident{}, invalid("table %q needs its namespace: write namespace.%s, or send the statement with a namespace for such names (firn sql --namespace)", name, name)
+		}
+		id := catalog.Ident{Namespace: r.in, Name: name}
+		return id, id.Validate()
 	}
 	var ns catalog.Namespace
 	for _, p := range r.parts[:len(r.parts)-1] {

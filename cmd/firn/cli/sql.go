@@ -21,7 +21,7 @@ import (
 )
 
 func (a *app) sqlCommands() []*cobra.Command {
-	var command, file, at string
+	var command, file, at, namespace string
 	var rows uint64
 	var explain bool
 	cmd := &cobra.Command{
@@ -33,6 +33,9 @@ func (a *app) sqlCommands() []*cobra.Command {
 				return err
 			}
 			q := statement{max: rows, explain: explain, pins: pins}
+			if namespace != "" {
+				q.namespace = strings.Split(namespace, ".")
+			}
 			switch {
 			case command != "":
 				q.sql = command
@@ -59,6 +62,7 @@ func (a *app) sqlCommands() []*cobra.Command {
 	cmd.Flags().StringVarP(&command, "command", "c", "", "statement")
 	cmd.Flags().StringVarP(&file, "file", "f", "", "file with a statement (- is stdin)")
 	cmd.Flags().StringVar(&at, "at", "", "read TABLE=SNAPSHOT (id, branch, tag or RFC 3339 time); several with commas")
+	cmd.Flags().StringVar(&namespace, "namespace", "", "where names of tables without a namespace are looked up")
 	cmd.Flags().Uint64Var(&rows, "max-rows", 0, "rows at the most (0: the server's limit)")
 	cmd.Flags().BoolVar(&explain, "explain", false, "print tables, files read and pruned, and the plan")
 	return []*cobra.Command{cmd}
@@ -69,6 +73,8 @@ type statement struct {
 	max     uint64
 	explain bool
 	pins    []*firnv1.SnapshotPin
+	// namespace of tables that are named without one.
+	namespace []string
 }
 
 func parsePins(text string) ([]*firnv1.SnapshotPin, error) {
@@ -103,7 +109,7 @@ func (a *app) runSQL(ctx context.Context, q statement) error {
 	if q.explain {
 		return a.explainSQL(ctx, q)
 	}
-	stream, err := sqlstream.Open(ctx, a.query(), &firnv1.QueryRequest{Sql: q.sql, MaxRows: q.max, Pins: q.pins})
+	stream, err := sqlstream.Open(ctx, a.query(), &firnv1.QueryRequest{Sql: q.sql, MaxRows: q.max, Pins: q.pins, Namespace: q.namespace})
 	if err != nil {
 		return a.remote("query", err)
 	}
@@ -172,7 +178,7 @@ func (a *app) printRows(stream *sqlstream.Stream) error {
 }
 
 func (a *app) explainSQL(ctx context.Context, q statement) error {
-	answer, err := a.query().Explain(ctx, connect.NewRequest(&firnv1.ExplainRequest{Sql: q.sql, Pins: q.pins}))
+	answer, err := a.query().Explain(ctx, connect.NewRequest(&firnv1.ExplainRequest{Sql: q.sql, Pins: q.pins, Namespace: q.namespace}))
 	if err != nil {
 		return a.remote("explain", err)
 	}

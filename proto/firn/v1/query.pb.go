@@ -29,7 +29,10 @@ type QueryRequest struct {
 	// Rows at the most; 0 means no limit but the server's.
 	MaxRows uint64 `protobuf:"varint,3,opt,name=max_rows,json=maxRows,proto3" json:"max_rows,omitempty"`
 	// 0 means the server's deadline.
-	TimeoutMs     uint32 `protobuf:"varint,4,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
+	TimeoutMs uint32 `protobuf:"varint,4,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
+	// Where names of tables without a namespace are looked up, as after USE;
+	// empty: such names are refused.
+	Namespace     []string `protobuf:"bytes,5,rep,name=namespace,proto3" json:"namespace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -90,6 +93,13 @@ func (x *QueryRequest) GetTimeoutMs() uint32 {
 		return x.TimeoutMs
 	}
 	return 0
+}
+
+func (x *QueryRequest) GetNamespace() []string {
+	if x != nil {
+		return x.Namespace
+	}
+	return nil
 }
 
 type SnapshotPin struct {
@@ -504,9 +514,11 @@ func (*QueryResponse_ArrowIpc) isQueryResponse_Part() {}
 func (*QueryResponse_Stats) isQueryResponse_Part() {}
 
 type ExplainRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Sql           string                 `protobuf:"bytes,1,opt,name=sql,proto3" json:"sql,omitempty"`
-	Pins          []*SnapshotPin         `protobuf:"bytes,2,rep,name=pins,proto3" json:"pins,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Sql   string                 `protobuf:"bytes,1,opt,name=sql,proto3" json:"sql,omitempty"`
+	Pins  []*SnapshotPin         `protobuf:"bytes,2,rep,name=pins,proto3" json:"pins,omitempty"`
+	// As in QueryRequest.
+	Namespace     []string `protobuf:"bytes,3,rep,name=namespace,proto3" json:"namespace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -551,6 +563,13 @@ func (x *ExplainRequest) GetSql() string {
 func (x *ExplainRequest) GetPins() []*SnapshotPin {
 	if x != nil {
 		return x.Pins
+	}
+	return nil
+}
+
+func (x *ExplainRequest) GetNamespace() []string {
+	if x != nil {
+		return x.Namespace
 	}
 	return nil
 }
@@ -611,13 +630,14 @@ var File_firn_v1_query_proto protoreflect.FileDescriptor
 
 const file_firn_v1_query_proto_rawDesc = "" +
 	"\n" +
-	"\x13firn/v1/query.proto\x12\afirn.v1\x1a\x14firn/v1/common.proto\"\x84\x01\n" +
+	"\x13firn/v1/query.proto\x12\afirn.v1\x1a\x14firn/v1/common.proto\"\xa2\x01\n" +
 	"\fQueryRequest\x12\x10\n" +
 	"\x03sql\x18\x01 \x01(\tR\x03sql\x12(\n" +
 	"\x04pins\x18\x02 \x03(\v2\x14.firn.v1.SnapshotPinR\x04pins\x12\x19\n" +
 	"\bmax_rows\x18\x03 \x01(\x04R\amaxRows\x12\x1d\n" +
 	"\n" +
-	"timeout_ms\x18\x04 \x01(\rR\ttimeoutMs\"\x98\x01\n" +
+	"timeout_ms\x18\x04 \x01(\rR\ttimeoutMs\x12\x1c\n" +
+	"\tnamespace\x18\x05 \x03(\tR\tnamespace\"\x98\x01\n" +
 	"\vSnapshotPin\x12'\n" +
 	"\x05table\x18\x01 \x01(\v2\x11.firn.v1.TableRefR\x05table\x12!\n" +
 	"\vsnapshot_id\x18\x02 \x01(\x03H\x00R\n" +
@@ -647,10 +667,11 @@ const file_firn_v1_query_proto_rawDesc = "" +
 	"\x06header\x18\x01 \x01(\v2\x14.firn.v1.QueryHeaderH\x00R\x06header\x12\x1d\n" +
 	"\tarrow_ipc\x18\x02 \x01(\fH\x00R\barrowIpc\x12+\n" +
 	"\x05stats\x18\x03 \x01(\v2\x13.firn.v1.QueryStatsH\x00R\x05statsB\x06\n" +
-	"\x04part\"L\n" +
+	"\x04part\"j\n" +
 	"\x0eExplainRequest\x12\x10\n" +
 	"\x03sql\x18\x01 \x01(\tR\x03sql\x12(\n" +
-	"\x04pins\x18\x02 \x03(\v2\x14.firn.v1.SnapshotPinR\x04pins\"Q\n" +
+	"\x04pins\x18\x02 \x03(\v2\x14.firn.v1.SnapshotPinR\x04pins\x12\x1c\n" +
+	"\tnamespace\x18\x03 \x03(\tR\tnamespace\"Q\n" +
 	"\x0fExplainResponse\x12*\n" +
 	"\x06tables\x18\x01 \x03(\v2\x12.firn.v1.TableScanR\x06tables\x12\x12\n" +
 	"\x04plan\x18\x02 \x01(\tR\x04plan2\x86\x01\n" +

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file firn/v1/query.proto.
  */
 export const file_firn_v1_query: GenFile = /*@__PURE__*/
-  fileDesc("ChNmaXJuL3YxL3F1ZXJ5LnByb3RvEgdmaXJuLnYxImUKDFF1ZXJ5UmVxdWVzdBILCgNzcWwYASABKAkSIgoEcGlucxgCIAMoCzIULmZpcm4udjEuU25hcHNob3RQaW4SEAoIbWF4X3Jvd3MYAyABKAQSEgoKdGltZW91dF9tcxgEIAEoDSJzCgtTbmFwc2hvdFBpbhIgCgV0YWJsZRgBIAEoCzIRLmZpcm4udjEuVGFibGVSZWYSFQoLc25hcHNob3RfaWQYAiABKANIABINCgNyZWYYAyABKAlIABIWCgx0aW1lc3RhbXBfbXMYBCABKANIAEIECgJhdCIxCgtRdWVyeUhlYWRlchIiCgZ0YWJsZXMYASADKAsyEi5maXJuLnYxLlRhYmxlU2NhbiKaAQoJVGFibGVTY2FuEiAKBXRhYmxlGAEgASgLMhEuZmlybi52MS5UYWJsZVJlZhITCgtzbmFwc2hvdF9pZBgCIAEoAxINCgVmaWxlcxgDIAEoBBIUCgxmaWxlc19wcnVuZWQYBCABKAQSFAoMZGVsZXRlX2ZpbGVzGAUgASgEEg0KBWJ5dGVzGAYgASgEEgwKBHJvd3MYByABKAQiUAoKUXVlcnlTdGF0cxIMCgRyb3dzGAEgASgEEg0KBWJ5dGVzGAIgASgEEhIKCmVsYXBzZWRfbXMYAyABKA0SEQoJdHJ1bmNhdGVkGAQgASgIInoKDVF1ZXJ5UmVzcG9uc2USJgoGaGVhZGVyGAEgASgLMhQuZmlybi52MS5RdWVyeUhlYWRlckgAEhMKCWFycm93X2lwYxgCIAEoDEgAEiQKBXN0YXRzGAMgASgLMhMuZmlybi52MS5RdWVyeVN0YXRzSABCBgoEcGFydCJBCg5FeHBsYWluUmVxdWVzdBILCgNzcWwYASABKAkSIgoEcGlucxgCIAMoCzIULmZpcm4udjEuU25hcHNob3RQaW4iQwoPRXhwbGFpblJlc3BvbnNlEiIKBnRhYmxlcxgBIAMoCzISLmZpcm4udjEuVGFibGVTY2FuEgwKBHBsYW4YAiABKAkyhgEKDFF1ZXJ5U2VydmljZRI4CgVRdWVyeRIVLmZpcm4udjEuUXVlcnlSZXF1ZXN0GhYuZmlybi52MS5RdWVyeVJlc3BvbnNlMAESPAoHRXhwbGFpbhIXLmZpcm4udjEuRXhwbGFpblJlcXVlc3QaGC5maXJuLnYxLkV4cGxhaW5SZXNwb25zZUIvWi1naXRodWIuY29tL2Zpcm5sYWtlL2Zpcm4vcHJvdG8vZmlybi92MTtmaXJudjFiBnByb3RvMw", [file_firn_v1_common]);
+  fileDesc("ChNmaXJuL3YxL3F1ZXJ5LnByb3RvEgdmaXJuLnYxIngKDFF1ZXJ5UmVxdWVzdBILCgNzcWwYASABKAkSIgoEcGlucxgCIAMoCzIULmZpcm4udjEuU25hcHNob3RQaW4SEAoIbWF4X3Jvd3MYAyABKAQSEgoKdGltZW91dF9tcxgEIAEoDRIRCgluYW1lc3BhY2UYBSADKAkicwoLU25hcHNob3RQaW4SIAoFdGFibGUYASABKAsyES5maXJuLnYxLlRhYmxlUmVmEhUKC3NuYXBzaG90X2lkGAIgASgDSAASDQoDcmVmGAMgASgJSAASFgoMdGltZXN0YW1wX21zGAQgASgDSABCBAoCYXQiMQoLUXVlcnlIZWFkZXISIgoGdGFibGVzGAEgAygLMhIuZmlybi52MS5UYWJsZVNjYW4imgEKCVRhYmxlU2NhbhIgCgV0YWJsZRgBIAEoCzIRLmZpcm4udjEuVGFibGVSZWYSEwoLc25hcHNob3RfaWQYAiABKAMSDQoFZmlsZXMYAyABKAQSFAoMZmlsZXNfcHJ1bmVkGAQgASgEEhQKDGRlbGV0ZV9maWxlcxgFIAEoBBINCgVieXRlcxgGIAEoBBIMCgRyb3dzGAcgASgEIlAKClF1ZXJ5U3RhdHMSDAoEcm93cxgBIAEoBBINCgVieXRlcxgCIAEoBBISCgplbGFwc2VkX21zGAMgASgNEhEKCXRydW5jYXRlZBgEIAEoCCJ6Cg1RdWVyeVJlc3BvbnNlEiYKBmhlYWRlchgBIAEoCzIULmZpcm4udjEuUXVlcnlIZWFkZXJIABITCglhcnJvd19pcGMYAiABKAxIABIkCgVzdGF0cxgDIAEoCzITLmZpcm4udjEuUXVlcnlTdGF0c0gAQgYKBHBhcnQiVAoORXhwbGFpblJlcXVlc3QSCwoDc3FsGAEgASgJEiIKBHBpbnMYAiADKAsyFC5maXJuLnYxLlNuYXBzaG90UGluEhEKCW5hbWVzcGFjZRgDIAMoCSJDCg9FeHBsYWluUmVzcG9uc2USIgoGdGFibGVzGAEgAygLMhIuZmlybi52MS5UYWJsZVNjYW4SDAoEcGxhbhgCIAEoCTKGAQoMUXVlcnlTZXJ2aWNlEjgKBVF1ZXJ5EhUuZmlybi52MS5RdWVyeVJlcXVlc3QaFi5maXJuLnYxLlF1ZXJ5UmVzcG9uc2UwARI8CgdFeHBsYWluEhcuZmlybi52MS5FeHBsYWluUmVxdWVzdBoYLmZpcm4udjEuRXhwbGFpblJlc3BvbnNlQi9aLWdpdGh1Yi5jb20vZmlybmxha2UvZmlybi9wcm90by9maXJuL3YxO2Zpcm52MWIGcHJvdG8z", [file_firn_v1_common]);
 
 /**
  * @generated from message firn.v1.QueryRequest
@@ -43,6 +43,14 @@ export type QueryRequest = Message<"firn.v1.QueryRequest"> & {
    * @generated from field: uint32 timeout_ms = 4;
    */
   timeoutMs: number;
+
+  /**
+   * Where names of tables without a namespace are looked up, as after USE;
+   * empty: such names are refused.
+   *
+   * @generated from field: repeated string namespace = 5;
+   */
+  namespace: string[];
 };
 
 /**
@@ -242,6 +250,13 @@ export type ExplainRequest = Message<"firn.v1.ExplainRequest"> & {
    * @generated from field: repeated firn.v1.SnapshotPin pins = 2;
    */
   pins: SnapshotPin[];
+
+  /**
+   * As in QueryRequest.
+   *
+   * @generated from field: repeated string namespace = 3;
+   */
+  namespace: string[];
 };
 
 /**
@@ -276,7 +291,7 @@ export const ExplainResponseSchema: GenMessage<ExplainResponse> = /*@__PURE__*/
 /**
  * QueryService answers SQL (DuckDB's dialect, one SELECT) over catalog tables.
  * A table is named `namespace.table`; nested namespaces and names that need it
- * are quoted.
+ * are quoted. A request may name the namespace of tables that have none.
  *
  * @generated from service firn.v1.QueryService
  */

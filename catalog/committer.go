@@ -274,18 +274,21 @@ func (c *Catalog) commitTables(r *request) {
 }
 
 // noteForeign makes the next group wait when an engine's own append lost, so
-// that it can come again. Once in five times the patience at most: an engine that
-// never comes back must not slow a table down for good.
+// that it can come again. Where waiting was in vain, not again for five times the
+// patience: an engine that never comes back must not slow a table down for good.
+// One that came and won is waited for again.
 func (c *Catalog) noteForeign(q *tableQueue, batch []*request) {
-	if c.cfg.ForeignPatience <= 0 || len(batch) != 1 || !batch[0].foreign || !errors.Is(batch[0].err, ErrCommitConflict) {
+	if c.cfg.ForeignPatience <= 0 || len(batch) != 1 || !batch[0].foreign {
 		return
 	}
 	now := c.cfg.Now()
-	if now.Before(q.nextPatience) {
-		return
+	switch err := batch[0].err; {
+	case err == nil:
+		q.nextPatience = time.Time{}
+	case errors.Is(err, ErrCommitConflict) && !now.Before(q.nextPatience):
+		q.patientUntil = now.Add(c.cfg.ForeignPatience)
+		q.nextPatience = now.Add(5 * c.cfg.ForeignPatience)
 	}
-	q.patientUntil = now.Add(c.cfg.ForeignPatience)
-	q.nextPatience = now.Add(5 * c.cfg.ForeignPatience)
 }
 
 // bePatient waits for a foreign request while that was promised. Call with the lock held.

@@ -132,29 +132,32 @@ func TestForeignAppendThatLostIsAConflict(t *testing.T) {
 	require.Len(t, k.check(e.tbl), 2)
 }
 
-// TestPatience: after an engine's append has lost, the next group commit waits until it comes again.
+// TestPatience: after an engine's append has lost, the next group commit waits
+// until it comes again; and so each time, as long as it comes.
 func TestPatience(t *testing.T) {
 	k := newKit(t, memstore.New(), func(c *catalog.Config) { c.ForeignPatience = time.Minute })
 	e := &engine{k: k, tbl: k.table("db.t", nil)}
 	_, err := e.open().AppendTable(k.ctx(), rows(t, 0, 1, "c"), 100, nil)
 	require.NoError(t, err)
-	e.before = func() { e.before = nil; k.append(e.tbl, k.file(e.tbl, "ours", "c", 1)) }
-	_, err = e.open().AppendTable(k.ctx(), rows(t, 1, 1, "c"), 100, nil)
-	require.ErrorIs(t, err, catalog.ErrCommitConflict)
+	for round := range 3 {
+		e.before = func() { e.before = nil; k.append(e.tbl, k.file(e.tbl, fmt.Sprint("ours ", round), "c", 1)) }
+		_, err = e.open().AppendTable(k.ctx(), rows(t, 1, 1, "c"), 100, nil)
+		require.ErrorIs(t, err, catalog.ErrCommitConflict)
 
-	ours := make(chan int64)
-	go func() {
-		done, err := k.Commit(context.Background(), appendOf(e.tbl, k.file(e.tbl, "ours 2", "c", 1)))
-		if err != nil {
-			close(ours)
-			return
-		}
-		ours <- done.Tables[0].SequenceNumber
-	}()
-	k.waitPending(1)
-	next, err := e.open().AppendTable(k.ctx(), rows(t, 2, 1, "c"), 100, nil)
-	require.NoError(t, err, "it comes first now")
-	require.Equal(t, next.CurrentSnapshot().SequenceNumber+1, <-ours)
+		ours := make(chan int64)
+		go func() {
+			done, err := k.Commit(context.Background(), appendOf(e.tbl, k.file(e.tbl, fmt.Sprint("ours again ", round), "c", 1)))
+			if err != nil {
+				close(ours)
+				return
+			}
+			ours <- done.Tables[0].SequenceNumber
+		}()
+		k.waitPending(1)
+		next, err := e.open().AppendTable(k.ctx(), rows(t, 2, 1, "c"), 100, nil)
+		require.NoError(t, err, "it comes first now")
+		require.Equal(t, next.CurrentSnapshot().SequenceNumber+1, <-ours)
+	}
 }
 
 func TestRebasedRequirements(t *testing.T) {

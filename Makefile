@@ -62,9 +62,13 @@ test-go: ## Go tests of all rooms
 test-web: web/node_modules/.stamp ## Unit tests and type check of the page
 	cd web && npm run --silent check && npm test --silent
 
+# The journeys that need no Java. Those of all engines are test-engines.
+WHEELS := ^Test(PyIceberg|DuckDB|Polars|Findings|Missing|Rendering|Nested|Differences)
+
 .PHONY: test-integration
-test-integration: build tools-test ## Black box against bin/firn: demo, kills, PyIceberg, browser, MinIO
+test-integration: build tools-test ## Black box against bin/firn: demo, kills, browser, MinIO; PyIceberg, DuckDB and polars
 	$(GOTEST) -count=1 -timeout 60m -p 1 $$($(GO) list -tags $(TAGS) ./integration/... | grep -v /integration/engines)
+	$(GOTEST) -count=1 -timeout 30m -run '$(WHEELS)' ./integration/engines
 
 .PHONY: test-engines
 test-engines: build tools-engines ## Spark, Trino, PyIceberg, DuckDB, polars against bin/firn (S3=minio; RUN=TestName; RECORD=1 renews docs/compatibility.md)

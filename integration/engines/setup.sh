@@ -9,6 +9,8 @@ tools=$(cd "$here/../.." && pwd)/.tools
 
 SPARK_RUNTIME=4.1_2.13 # Spark and Scala that Iceberg's runtime is built for
 ICEBERG=1.12.0
+HADOOP=3.4.2      # as in PySpark; its file system lists the folders of add_files
+AWS_SDK=2.54.17   # as in iceberg-aws-bundle, which lacks what Hadoop wants of it
 TRINO=483 # also in trino/*/pom.xml
 ECJ=3.42.0 # a Java compiler in one jar: a runtime has no javac
 
@@ -120,12 +122,18 @@ install_spark() {
     cp "$here/spark-requirements.txt" "$venv/.firn-requirements"
   fi
   local jars=$tools/spark-jars
-  if [ ! -e "$jars/.stamp-$SPARK_RUNTIME-$ICEBERG" ]; then
-    say "Iceberg $ICEBERG for Spark $SPARK_RUNTIME into .tools/spark-jars (117 MB)"
+  local stamp=$jars/.stamp-$SPARK_RUNTIME-$ICEBERG-$HADOOP-$AWS_SDK
+  if [ ! -e "$stamp" ]; then
+    say "Iceberg $ICEBERG for Spark $SPARK_RUNTIME into .tools/spark-jars (120 MB)"
     rm -rf "$jars"
     artifact "org.apache.iceberg:iceberg-spark-runtime-$SPARK_RUNTIME:$ICEBERG" "$jars"
     artifact "org.apache.iceberg:iceberg-aws-bundle:$ICEBERG" "$jars"
-    touch "$jars/.stamp-$SPARK_RUNTIME-$ICEBERG"
+    artifact "org.apache.hadoop:hadoop-aws:$HADOOP" "$jars"
+    artifact "software.amazon.awssdk:s3-transfer-manager:$AWS_SDK" "$jars"
+    artifact "software.amazon.awssdk:apache-client:$AWS_SDK" "$jars"
+    artifact "org.apache.httpcomponents:httpclient:4.5.14" "$jars"
+    artifact "org.apache.httpcomponents:httpcore:4.4.16" "$jars"
+    touch "$stamp"
   fi
 }
 
@@ -168,7 +176,7 @@ PY
 }
 
 mkdir -p "$tools"
-"$here/../pyiceberg/setup.sh"
+"$here/wheels.sh"
 install_java17
 install_java25
 install_spark

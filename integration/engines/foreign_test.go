@@ -1,9 +1,12 @@
 package engines_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -170,4 +173,20 @@ func (f *foreign) where(t *testing.T, conditions ...string) {
 		got := f.firn.Query(t, "SELECT * FROM "+f.firn.Table(f.path...)+" WHERE "+c)
 		assert.True(t, engines.Same(t, want, got), f.name()+" where "+c)
 	}
+}
+
+// commitUpdates is the commit of a client over REST.
+func commitUpdates(t *testing.T, lake *engines.Lake, path []string, updates ...any) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"requirements": []any{}, "updates": updates})
+	require.NoError(t, err)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fmt.Sprintf("%s/v1/namespaces/%s/tables/%s", lake.HTTP, path[0], path[1]), bytes.NewReader(body))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, answer.StatusCode, string(text))
 }

@@ -201,6 +201,10 @@ func (p *plan) foreignSnapshot(ctx context.Context, s *table.Snapshot, r *reques
 	if err != nil {
 		return fmt.Errorf("%w: snapshot %d: %w", ErrInvalid, s.SnapshotID, err)
 	}
+	lost, err := p.lost(ctx, old, list)
+	if err != nil {
+		return err
+	}
 	d := newDeltas(p.cur)
 	for _, of := range entries {
 		for _, e := range of {
@@ -211,7 +215,7 @@ func (p *plan) foreignSnapshot(ctx context.Context, s *table.Snapshot, r *reques
 			case e.SnapshotID() != s.SnapshotID:
 			case e.Status() == iceberg.EntryStatusADDED:
 				d.add(e.DataFile())
-			case e.Status() == iceberg.EntryStatusDELETED:
+			case e.Status() == iceberg.EntryStatusDELETED && lost[fileKey(e.DataFile())]:
 				d.remove(e.DataFile())
 			}
 		}
@@ -224,6 +228,33 @@ func (p *plan) foreignSnapshot(ctx context.Context, s *table.Snapshot, r *reques
 	p.lists[s.ManifestList] = list
 	p.added(s, d, []*request{r})
 	return nil
+}
+
+// lost are the files that were live in the manifests which a new list leaves out.
+// A removal counts only of such: DuckDB, when it rewrites a manifest, removes
+// once more what an earlier snapshot had removed.
+func (p *plan) lost(ctx context.Context, old, list manifestList) (map[string]bool, error) {
+	stays := make(map[string]bool, len(list))
+	for _, m := range list {
+		stays[m.FilePath()] = true
+	}
+	var left []iceberg.ManifestFile
+	for _, m := range old {
+		if !stays[m.FilePath()] {
+			left = append(left, m)
+		}
+	}
+	entries, err := p.c.readAll(ctx, left, false)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, of := range entries {
+		for _, e := range of {
+			out[fileKey(e.DataFile())] = true
+		}
+	}
+	return out, nil
 }
 
 // checkSnapshots validates all locations behind snapshots: lists, manifests, files.

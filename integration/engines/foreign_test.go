@@ -71,28 +71,45 @@ func (f *foreign) metadata(t *testing.T) metadata {
 	return m
 }
 
-// history compares every retained snapshot, branch and tag.
+// history compares every retained snapshot, branch and tag, and answers the
+// number of snapshots.
 func (f *foreign) history(t *testing.T) int {
 	t.Helper()
-	m := f.metadata(t)
-	compare := func(engine, firn string) engines.Rows {
-		want, err := f.at(engine)
-		require.NoError(t, err)
-		got := f.firn.Query(t, "SELECT * FROM "+f.firn.Table(f.path...)+" AT (VERSION => "+firn+")")
-		assert.True(t, engines.Same(t, want, got), f.name()+" at "+firn)
-		return want
+	refs := f.metadata(t).Refs
+	for _, name := range slices.Sorted(maps.Keys(refs)) {
+		f.version(t, "'"+name+"'")
 	}
+	return f.snapshots(t)
+}
+
+// snapshots compares every retained snapshot.
+func (f *foreign) snapshots(t *testing.T) int {
+	t.Helper()
+	m := f.metadata(t)
 	for _, s := range m.Snapshots {
-		id := fmt.Sprint(s.ID)
-		want := compare(id, id)
+		want := f.version(t, fmt.Sprint(s.ID))
 		if f.byFiles && s.Schema != nil && *s.Schema == m.Schema {
-			assert.True(t, engines.Same(t, f.lake.IndependentAt(t, s.ID, f.path...), want), f.name()+" by its files at "+id)
+			assert.True(t, engines.Same(t, f.lake.IndependentAt(t, s.ID, f.path...), want), "%s by its files at %d", f.name(), s.ID)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.Refs)) {
-		compare("'"+name+"'", "'"+name+"'")
-	}
 	return len(m.Snapshots)
+}
+
+// version compares what the engine and Firn read at one place in history.
+func (f *foreign) version(t *testing.T, version string) engines.Rows {
+	t.Helper()
+	want, err := f.at(version)
+	require.NoError(t, err)
+	got := f.firn.Query(t, "SELECT * FROM "+f.firn.Table(f.path...)+" AT (VERSION => "+version+")")
+	assert.True(t, engines.Same(t, want, got), f.name()+" at "+version)
+	return want
+}
+
+// set gives the table a property, as a client over REST.
+func (f *foreign) set(t *testing.T) func(key, value string) {
+	return func(key, value string) {
+		commitUpdates(t, f.lake, f.path, map[string]any{"action": "set-properties", "updates": map[string]string{key: value}})
+	}
 }
 
 // job is what a maintenance job says of itself.
@@ -161,7 +178,7 @@ func (f *foreign) expired(t *testing.T, set func(key, value string)) {
 	j := f.maintain(t, "orphans")
 	assert.NotEqual(t, "0", j.FilesIn, "%v", j.Proof)
 	assert.True(t, engines.Same(t, rows, f.head(t)), "after the removal, "+f.name())
-	assert.Equal(t, len(after.Snapshots), f.history(t))
+	assert.Equal(t, len(after.Snapshots), f.snapshots(t))
 }
 
 // where compares what the engine and Firn read for conditions: what is pruned

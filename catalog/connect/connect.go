@@ -128,5 +128,10 @@ func (t Target) S3TLS() bool { return !strings.HasPrefix(t.S3Endpoint, "http://"
 // only one level spell it.
 func (t Target) Dotted() string { return strings.Join(t.Namespace, ".") }
 
+// UpperCase reports whether the names have letters that Trino does not keep.
+func (t Target) UpperCase() bool {
+	return slices.ContainsFunc(t.Levels(), func(name string) bool { return strings.ToLower(name) != name })
+}
+
 // Levels are the namespace's levels and the table name.
 func (t Target) Levels() []string { return append(slices.Clone(t.Namespace), t.Table) }

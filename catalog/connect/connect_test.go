@@ -103,6 +103,18 @@ func TestSQLIsData(t *testing.T) {
 	}
 }
 
+// TestTrinoMatchesNames: Trino finds a name in upper case only when it is told to
+// look, at the price of a listing for each statement.
+func TestTrinoMatchesNames(t *testing.T) {
+	for name, want := range map[string]bool{"orders": false, "Orders": true, "größe": false, "GRÖSSE": true} {
+		named := target()
+		named.Table = name
+		s, err := For("trino", named)
+		require.NoError(t, err)
+		assert.Equal(t, want, strings.Contains(s.Text, "case-insensitive-name-matching=true"), name)
+	}
+}
+
 // TestShellIsData runs the shell part with trino replaced by printf.
 func TestShellIsData(t *testing.T) {
 	for _, name := range hostile {

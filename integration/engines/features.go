@@ -30,6 +30,7 @@ const (
 	Types             Feature = "all types, with nulls and extremes"
 	RowLineage        Feature = "row lineage"
 	Defaults          Feature = "column defaults"
+	SetDefaults       Feature = "set column defaults"
 	Variant           Feature = "variant"
 	NanoTimestamps    Feature = "timestamps of nanoseconds"
 	SchemaEvolution   Feature = "schema evolution"
@@ -39,6 +40,8 @@ const (
 	Branches          Feature = "branches and tags"
 	Rollback          Feature = "rollback and current snapshot"
 	Views             Feature = "views"
+	MaterializedViews Feature = "materialized views"
+	Pushdown          Feature = "conditions and columns are pushed down"
 	MetadataTables    Feature = "metadata tables"
 	Statistics        Feature = "statistics of columns, in Puffin files"
 	Maintenance       Feature = "its own maintenance procedures"
@@ -67,8 +70,8 @@ const (
 func Features() []Feature {
 	return []Feature{
 		Namespaces, NestedNamespaces, OddNames, UpperCase, Create, CreateAsSelect, Append, Overwrite, DeleteCopy, DeletePositions, DeleteVectors, DeleteBelow, DeleteEvolved,
-		Update, Merge, Upsert, TableTransactions, Transactions, Conflicts, ReadTables, ReadFirn, ReadDeletes, EqualityDelete, Types, RowLineage, Defaults, Variant, NanoTimestamps,
-		SchemaEvolution, SpecEvolution, PartitionedWrites, TimeTravel, Branches, Rollback, Views, MetadataTables, Statistics, Maintenance, Orphans, Register, AddFiles,
+		Update, Merge, Upsert, TableTransactions, Transactions, Conflicts, ReadTables, ReadFirn, ReadDeletes, EqualityDelete, Types, RowLineage, Defaults, SetDefaults, Variant, NanoTimestamps,
+		SchemaEvolution, SpecEvolution, PartitionedWrites, TimeTravel, Branches, Rollback, Views, MaterializedViews, Pushdown, MetadataTables, Statistics, Maintenance, Orphans, Register, AddFiles,
 		Rename, Drop, Purge, UpgradeFormat, DataFormats, Concurrency, Compacts, LeavesAlone, Expires, ServedKeys, ServedStore, Snippet,
 	}
 }

@@ -175,9 +175,18 @@ PY
   touch "$stamp"
 }
 
+# The command line of Trino, which the connect snippet calls. It ends at 476.
+TRINO_CLI=476
+install_trino_cli() {
+  if [ -e "$tools/trino-cli/trino-cli-$TRINO_CLI-executable.jar" ]; then return; fi
+  say "Trino's command line $TRINO_CLI into .tools/trino-cli (18 MB)"
+  artifact "io.trino:trino-cli:$TRINO_CLI:jar:executable" "$tools/trino-cli"
+}
+
 mkdir -p "$tools"
 "$here/wheels.sh"
 install_java17
 install_java25
 install_spark
 install_trino
+install_trino_cli

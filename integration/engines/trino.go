@@ -37,9 +37,10 @@ query.max-memory-per-node=400MB
 memory.heap-headroom-per-node=256MB
 task.concurrency=2
 task.max-worker-threads=4
-catalog.management=dynamic
-catalog.store=memory
-`
+%s`
+
+// dynamic is the server of the journeys, whose catalogs are made by statements.
+const dynamic = "catalog.management=dynamic\ncatalog.store=memory\n"
 
 var trinoJVM = []string{
 	"-Xmx1G", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError",
@@ -48,6 +49,17 @@ var trinoJVM = []string{
 }
 
 func startTrino(t testing.TB) (engine, error) {
+	t.Helper()
+	s, err := launchTrino(t, dynamic)
+	if err != nil { // no engine that is nil inside
+		return nil, err
+	}
+	return s, nil
+}
+
+// launchTrino starts a server; catalogs are the lines of its configuration that
+// say where catalogs come from.
+func launchTrino(t testing.TB, catalogs string) (*trino, error) {
 	t.Helper()
 	tools := filepath.Join(harness.Root(t), ".tools")
 	home := filepath.Join(tools, "trino")
@@ -59,7 +71,7 @@ func startTrino(t testing.TB) (engine, error) {
 	}
 	s := &trino{trinoClient: trinoClient{base: "http://" + address}, folder: folder, ended: make(chan struct{})}
 	config := filepath.Join(folder, "config.properties")
-	if err := os.WriteFile(config, fmt.Appendf(nil, trinoConfig, port, s.base), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, trinoConfig, port, s.base, catalogs), 0o600); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(filepath.Join(folder, "log"))

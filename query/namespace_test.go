@@ -39,6 +39,7 @@ func TestNamespaceOfUnqualifiedNames(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"bronze"}, a.header.Tables[0].Table.Namespace)
 	require.EqualValues(t, 2, a.header.Tables[0].FilesPruned, "conditions leave out files as ever")
+	require.Positive(t, a.stats.ReadBytes)
 
 	plan, err := e.client.Explain(t.Context(), connect.NewRequest(&firnv1.ExplainRequest{Sql: "SELECT * FROM lines", Namespace: []string{"bronze"}}))
 	require.NoError(t, err)

@@ -91,13 +91,15 @@ func (s *Service) query(ctx context.Context, req *firnv1.QueryRequest, entry *Ac
 	if err != nil {
 		return err
 	}
+	var read int64
 	if !truncated {
-		entry.CPU = res.Stats().CPU
+		stats := res.Stats()
+		entry.CPU, read = stats.CPU, stats.Read
 	}
 	entry.PeakRSS = res.Stats().PeakRSS
 	entry.Rows, entry.Bytes = rows, out.sent
 	return send(&firnv1.QueryResponse{Part: &firnv1.QueryResponse_Stats{Stats: &firnv1.QueryStats{
-		Rows: rows, Bytes: out.sent, ElapsedMs: uint32(time.Since(began).Milliseconds()), Truncated: truncated,
+		Rows: rows, Bytes: out.sent, ElapsedMs: uint32(time.Since(began).Milliseconds()), Truncated: truncated, ReadBytes: uint64(read),
 	}}})
 }
 

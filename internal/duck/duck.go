@@ -73,5 +73,6 @@ type Stats struct {
 	Batches int64         // record batches of the result
 	CPU     time.Duration // user and system time of the worker for this job
 	PeakRSS int64         // greatest resident memory seen, bytes
+	Read    int64         // bytes that the worker read
 	Elapsed time.Duration // wall time from hand-over to the last byte
 }

@@ -72,6 +72,22 @@ func residentBytes(pid string) (int64, error) {
 	return (resident - shared) * int64(os.Getpagesize()), nil
 }
 
+// readBytes is how many bytes this process has read, from files and pipes; 0
+// where the kernel does not say.
+func readBytes() int64 {
+	b, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return 0
+	}
+	rest, _ := bytes.CutPrefix(b, []byte("rchar: "))
+	number, _, _ := bytes.Cut(rest, []byte("\n"))
+	n, err := strconv.ParseInt(string(number), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 func cpuTime() time.Duration {
 	var u unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {

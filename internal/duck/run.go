@@ -183,6 +183,6 @@ func (r *run) stats() Stats {
 	defer r.mu.Unlock()
 	return Stats{
 		Rows: r.t.Rows, Batches: r.t.Batches, CPU: time.Duration(r.t.CPU),
-		PeakRSS: r.peak, Elapsed: time.Since(r.began),
+		PeakRSS: r.peak, Read: r.t.Read, Elapsed: time.Since(r.began),
 	}
 }

@@ -19,6 +19,7 @@ func sandboxSupport() Sandbox                { return Sandbox{} }
 func restrict(*request) error                { return nil }
 func limitMemory(*request) error             { return nil }
 func cpuTime() time.Duration                 { return 0 }
+func readBytes() int64                       { return 0 }
 func watchPeak() func() int64                { return func() int64 { return 0 } }
 func workerAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
 func lowerPriority(int)                      {}

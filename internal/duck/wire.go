@@ -55,6 +55,7 @@ type trailer struct {
 	Error   *wireError `json:"error,omitempty"`
 	CPU     int64      `json:"cpu_ns"`
 	Peak    int64      `json:"peak_bytes"`
+	Read    int64      `json:"read_bytes"`
 	Rows    int64      `json:"rows"`
 	Batches int64      `json:"batches"`
 	Dirty   bool       `json:"dirty"` // the worker ends after this job

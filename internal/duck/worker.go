@@ -59,7 +59,9 @@ func work(in io.Reader, out *frameWriter) int {
 		if err != nil {
 			return complain("read job", err)
 		}
+		read := readBytes() // here, for the session's thread may not look after its job
 		t := next.run(req, out)
+		t.Read = readBytes() - read
 		if err := out.writeJSON(frameEnd, t); err != nil {
 			return complain("answer", err)
 		}

@@ -55,7 +55,7 @@ func (p *process) openBucket(ctx context.Context) error {
 	open := objstore.Config{Endpoint: s3.Endpoint, AccessKey: s3.AccessKey, SecretKey: s3.SecretKey, Region: s3.Region, Bucket: s3.Bucket, UseTLS: s3.TLS}
 	if p.cfg.EmbeddedS3() {
 		// It outlives ctx: what drains after a signal still commits. close ends it.
-		g, err := gateway.Start(context.WithoutCancel(ctx), gateway.Config{Dir: p.dir.Path("s3"), Listen: p.cfg.Gateway.Listen, AccessKey: s3.AccessKey, SecretKey: s3.SecretKey, Region: s3.Region})
+		g, err := gateway.Start(context.WithoutCancel(ctx), gateway.Config{Dir: p.dir.Path("s3"), Listen: p.cfg.Gateway.Listen, AccessKey: s3.AccessKey, SecretKey: s3.SecretKey, Region: s3.Region, Registerer: p.registry})
 		if errors.Is(err, gateway.ErrListen) {
 			return cannotListen("gateway.listen", p.cfg.Gateway.Listen, err)
 		}

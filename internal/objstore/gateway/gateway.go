@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
@@ -38,6 +39,8 @@ type Config struct {
 	// AccessKey and SecretKey are required: the one account.
 	AccessKey, SecretKey string
 	Region               string // default us-east-1
+	// Registerer for metrics; nil for none.
+	Registerer prometheus.Registerer
 
 	// metadata picks where object metadata goes; nil looks at the file system.
 	metadata func(dir string) (meta.MetadataStorer, error)
@@ -130,6 +133,7 @@ func Start(ctx context.Context, cfg Config) (_ *Gateway, err error) {
 			S3Options: []s3api.Option{
 				s3api.WithOnListen(sync.OnceFunc(func() { close(ready) })),
 				s3api.WithMiddleware("/", closeAfterChunkedBody),
+				s3api.WithMiddleware("/", newMetrics(cfg.Registerer).count),
 			},
 		})
 		if err != nil && runCtx.Err() == nil {

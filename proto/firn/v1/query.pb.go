@@ -352,7 +352,10 @@ type QueryStats struct {
 	Bytes     uint64                 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	ElapsedMs uint32                 `protobuf:"varint,3,opt,name=elapsed_ms,json=elapsedMs,proto3" json:"elapsed_ms,omitempty"`
 	// The result was cut at max_rows.
-	Truncated     bool `protobuf:"varint,4,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	Truncated bool `protobuf:"varint,4,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	// Bytes that were read to answer, of data files and of what is beside them;
+	// 0 when the result was cut.
+	ReadBytes     uint64 `protobuf:"varint,5,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -413,6 +416,13 @@ func (x *QueryStats) GetTruncated() bool {
 		return x.Truncated
 	}
 	return false
+}
+
+func (x *QueryStats) GetReadBytes() uint64 {
+	if x != nil {
+		return x.ReadBytes
+	}
+	return 0
 }
 
 type QueryResponse struct {
@@ -655,14 +665,16 @@ const file_firn_v1_query_proto_rawDesc = "" +
 	"\ffiles_pruned\x18\x04 \x01(\x04R\vfilesPruned\x12!\n" +
 	"\fdelete_files\x18\x05 \x01(\x04R\vdeleteFiles\x12\x14\n" +
 	"\x05bytes\x18\x06 \x01(\x04R\x05bytes\x12\x12\n" +
-	"\x04rows\x18\a \x01(\x04R\x04rows\"s\n" +
+	"\x04rows\x18\a \x01(\x04R\x04rows\"\x92\x01\n" +
 	"\n" +
 	"QueryStats\x12\x12\n" +
 	"\x04rows\x18\x01 \x01(\x04R\x04rows\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x1d\n" +
 	"\n" +
 	"elapsed_ms\x18\x03 \x01(\rR\telapsedMs\x12\x1c\n" +
-	"\ttruncated\x18\x04 \x01(\bR\ttruncated\"\x93\x01\n" +
+	"\ttruncated\x18\x04 \x01(\bR\ttruncated\x12\x1d\n" +
+	"\n" +
+	"read_bytes\x18\x05 \x01(\x04R\treadBytes\"\x93\x01\n" +
 	"\rQueryResponse\x12.\n" +
 	"\x06header\x18\x01 \x01(\v2\x14.firn.v1.QueryHeaderH\x00R\x06header\x12\x1d\n" +
 	"\tarrow_ipc\x18\x02 \x01(\fH\x00R\barrowIpc\x12+\n" +

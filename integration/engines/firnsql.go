@@ -43,28 +43,33 @@ func (f *firnSQL) query(ctx context.Context, statement string) (Rows, error) {
 }
 
 func (f *firnSQL) ask(ctx context.Context, l *Lake, statement string) (Rows, error) {
+	rows, _, err := l.SQL(ctx, &firnv1.QueryRequest{Sql: statement})
+	return rows, err
+}
+
+// SQL is the answer of Firn's query service, whole, and what it cost.
+func (l *Lake) SQL(ctx context.Context, request *firnv1.QueryRequest) (rows Rows, stats *firnv1.QueryStats, err error) {
 	client := firnv1connect.NewQueryServiceClient(http.DefaultClient, l.HTTP)
-	stream, err := sqlstream.Open(ctx, client, &firnv1.QueryRequest{Sql: statement})
+	stream, err := sqlstream.Open(ctx, client, request)
 	if err != nil {
-		return Rows{}, err
+		return Rows{}, nil, err
 	}
 	defer stream.Close()
-	var rows Rows
 	for _, field := range stream.Schema().Fields() {
 		rows.Columns = append(rows.Columns, field.Name)
 	}
 	for stream.Next() {
 		if err := rows.add(stream.Batch()); err != nil {
-			return Rows{}, err
+			return Rows{}, nil, err
 		}
 	}
 	if err := stream.Err(); err != nil {
-		return Rows{}, err
+		return Rows{}, nil, err
 	}
-	if stats := stream.Stats(); stats == nil || stats.Truncated {
-		return Rows{}, errors.New("firn cut the result, or did not say that it is whole")
+	if stats = stream.Stats(); stats == nil || stats.Truncated {
+		return Rows{}, nil, errors.New("firn cut the result, or did not say that it is whole")
 	}
-	return rows, nil
+	return rows, stats, nil
 }
 
 func (f *firnSQL) table(catalog string, namespace []string, name string) string {

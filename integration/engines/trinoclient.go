@@ -19,6 +19,8 @@ import (
 type trinoClient struct {
 	base        string
 	transaction atomic.Value // string
+	// catalog and schema of names without them, as the last USE said.
+	catalog, schema string
 }
 
 // trinoType is a type signature of the protocol.
@@ -99,6 +101,10 @@ func (c *trinoClient) ask(ctx context.Context, method, address, body string) (*t
 	}
 	request.Header.Set("X-Trino-User", "firn")
 	request.Header.Set("X-Trino-Time-Zone", "UTC")
+	if c.catalog != "" {
+		request.Header.Set("X-Trino-Catalog", c.catalog)
+		request.Header.Set("X-Trino-Schema", c.schema)
+	}
 	transaction, _ := c.transaction.Load().(string)
 	request.Header.Set("X-Trino-Transaction-Id", cmp.Or(transaction, "NONE"))
 	// Without it, times are cut to milliseconds for old clients.
@@ -116,6 +122,12 @@ func (c *trinoClient) ask(ctx context.Context, method, address, body string) (*t
 	}
 	if response.Header.Get("X-Trino-Clear-Transaction-Id") != "" {
 		c.transaction.Store("")
+	}
+	if catalog := response.Header.Get("X-Trino-Set-Catalog"); catalog != "" {
+		c.catalog = catalog
+	}
+	if schema := response.Header.Get("X-Trino-Set-Schema"); schema != "" {
+		c.schema = schema
 	}
 	var answer trinoAnswer
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {

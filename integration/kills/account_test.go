@@ -102,8 +102,14 @@ func TestWatermarks(t *testing.T) {
 			Sources: []*firnv1.SourceRange{{Table: "s", FromSnapshotId: from, ToSnapshotId: to}},
 		}
 	}
-	require.Empty(t, watermarks([]*firnv1.Run{run("c", 8, 9), run("b", 5, 8), run("a", 0, 5)}))
-	require.Contains(t, watermarks([]*firnv1.Run{run("c", 8, 9), run("b", 5, 7), run("a", 0, 5)})[0], "I6: run b")
-	require.Contains(t, watermarks([]*firnv1.Run{run("b", 5, 7), run("a", 0, 7)})[0], "I6: run a")
-	require.Contains(t, watermarks([]*firnv1.Run{run("a", 3, 5)})[0], "not at the beginning")
+	made := map[string][]tableCommit{"s": {{5, "append"}, {6, "replace"}, {7, "append"}, {8, "overwrite"}, {9, "replace"}, {10, "replace"}, {11, "append"}}}
+	check := func(runs ...*firnv1.Run) []string { return watermarks(runs, made) }
+	require.Empty(t, check(run("c", 8, 9), run("b", 5, 8), run("a", 0, 5)))
+	require.Empty(t, check(run("b", 10, 11), run("a", 0, 8)), "compactions only")
+	require.Contains(t, check(run("c", 8, 9), run("b", 5, 7), run("a", 0, 5))[0], "I6: run b")
+	require.Contains(t, check(run("b", 5, 7), run("a", 0, 7))[0], "I6: run a")
+	require.Contains(t, check(run("b", 7, 8), run("a", 0, 5))[0], "I6: run a", "an append among compactions")
+	require.Contains(t, check(run("b", 9, 11), run("a", 0, 10))[0], "I6: run a", "back over a compaction")
+	require.Contains(t, check(run("b", 10, 11), run("a", 0, 4))[0], "I6: run a", "an unknown snapshot")
+	require.Contains(t, check(run("a", 3, 5))[0], "not at the beginning")
 }

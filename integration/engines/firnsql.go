@@ -67,7 +67,7 @@ func (l *Lake) SQL(ctx context.Context, request *firnv1.QueryRequest) (rows Rows
 		return Rows{}, nil, err
 	}
 	if stats = stream.Stats(); stats == nil || stats.Truncated {
-		return Rows{}, nil, errors.New("firn cut the result, or did not say that it is whole")
+		return Rows{}, nil, errors.New("the result was cut, or not said to be whole")
 	}
 	return rows, stats, nil
 }

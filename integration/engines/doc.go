@@ -27,8 +27,8 @@
 //
 // [Lake.Independent] computes a table from its files, with no Iceberg library,
 // and [DemoLake] is what the demo leaves behind. [Lake.With] attaches with other
-// settings of the engine; Trino needs [TypedKeys] for its procedures
-// register_table and add_files. [Lake.Snippet] is the text that people paste,
+// settings of the engine; Trino needs [TypedKeys] for its procedure
+// register_table. [Lake.Snippet] is the text that people paste,
 // [Session.Script] runs a Python program as they would. Firn's own side is
 // [harness.Firn.CLI].
 //

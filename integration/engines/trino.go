@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,6 +49,10 @@ var trinoJVM = []string{
 	"--add-modules=jdk.incubator.vector", "-Duser.timezone=UTC", "-Dfile.encoding=UTF-8",
 }
 
+// Roomy, set before Trino starts, is for benchmarks: memory for gigabytes, and
+// the compiler that servers use. Journeys want a fast start.
+var Roomy bool
+
 func startTrino(t testing.TB) (engine, error) {
 	t.Helper()
 	s, err := launchTrino(t, dynamic)
@@ -71,7 +76,12 @@ func launchTrino(t testing.TB, catalogs string) (*trino, error) {
 	}
 	s := &trino{trinoClient: trinoClient{base: "http://" + address}, folder: folder, ended: make(chan struct{})}
 	config := filepath.Join(folder, "config.properties")
-	if err := os.WriteFile(config, fmt.Appendf(nil, trinoConfig, port, s.base, catalogs), 0o600); err != nil {
+	settings, args := fmt.Sprintf(trinoConfig, port, s.base, catalogs), slices.Clone(trinoJVM)
+	if Roomy {
+		settings = strings.ReplaceAll(settings, "=400MB", "=2GB")
+		args = append(args, "-Xmx4G", "-XX:TieredStopAtLevel=4")
+	}
+	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(filepath.Join(folder, "log"))
@@ -79,7 +89,6 @@ func launchTrino(t testing.TB, catalogs string) (*trino, error) {
 		return nil, err
 	}
 	defer log.Close()
-	args := append([]string{}, trinoJVM...)
 	args = append(args, "-Dnode.environment=test", "-Dnode.id=firn", "-Dnode.data-dir="+filepath.Join(folder, "data"),
 		"-Dnode.internal-address=127.0.0.1", "-Dnode.bind-ip=127.0.0.1", "-Dconfig="+config,
 		"-Dplugin.dir="+filepath.Join(home, "plugin"), "-cp", filepath.Join(home, "classes")+":"+filepath.Join(home, "lib", "*"),
@@ -148,8 +157,8 @@ func (s *trino) alive() bool { return !ended(s.ended) }
 
 // attach types the store's address, because Trino takes neither it, nor the
 // path style, nor the region from the catalog; the keys come with each table.
-// Trino then refuses the procedures register_table and add_files: journeys that
-// need them attach with [TypedKeys].
+// Trino then refuses the procedure register_table: journeys that need it attach
+// with [TypedKeys].
 func (s *trino) attach(ctx context.Context, catalog string, l *Lake, settings map[string]string) error {
 	properties := with(map[string]string{
 		"iceberg.catalog.type":                            "rest",

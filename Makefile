@@ -6,6 +6,7 @@ SHELL := /bin/bash
 # --- versions of what is installed under .tools/ ------------------------------
 GOLANGCI_VERSION := v2.15.0
 MINIO_VERSION    := v0.0.0-20260212201848-7aac2a2c5b7c
+TPCHGEN_VERSION  := 4.0.0
 BUF_VERSION      := 1.75.0
 PROTOC_ES_VERSION := 2.13.0
 
@@ -84,6 +85,10 @@ lint: tools-lint web/node_modules/.stamp ## All linters; generated code must not
 bench: build ## Measure against peers; prints a table and writes docs/benchmarks/
 	$(GO) run -tags $(TAGS) ./integration/bench $(ARGS)
 
+.PHONY: bench-engines
+bench-engines: build tools-engines tools-tpch ## TPC-H through Firn, DuckDB, Trino and Spark, small files and compacted (ENGINES=firn,duckdb; QUERIES=1,6; RUNS=1; an hour in full)
+	$(GOTEST) -count=1 -timeout 180m -run '^$$' -bench '^BenchmarkTPCH$$' -benchtime 1x -v ./integration/bench/tpch
+
 ##@ Generated code
 
 .PHONY: generate
@@ -127,6 +132,16 @@ tools-test: ## Install what the tests need: Chromium, Python wheels, MinIO
 .PHONY: tools-engines
 tools-engines: ## Install the engines on a JVM, with their Java: Spark, Trino
 	@.ci/install engines $(if $(filter minio,$(S3)),minio)
+
+.PHONY: tools-tpch
+tools-tpch: $(TOOLS)/tpch/.stamp-$(TPCHGEN_VERSION) ## Generate the data of TPC-H, scale 1
+$(TOOLS)/tpch/.stamp-%:
+	@.ci/install python
+	@echo "generating TPC-H, scale 1, under .tools/tpch (230 MB, once)"
+	@rm -rf $(TOOLS)/tpch && $(TOOLS)/venv/bin/python -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/tpch tpchgen-cli==$(TPCHGEN_VERSION)
+	@# One row group a file: `firn ingest` cuts its batches to the row.
+	@$(TOOLS)/tpch/bin/tpchgen-cli parquet -s 1 --row-group-bytes=4GB --output-dir=$(TOOLS)/tpch/sf1
+	@touch $@
 
 # Not `npm ci`: it refuses the lock file where a registry does not serve the
 # builds for other platforms. Versions are those of the lock file here too.

@@ -22,18 +22,19 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/firnlake/firn/integration/bench/host"
 	"github.com/firnlake/firn/internal/duck"
 )
 
 // Report is the file under docs/benchmarks.
 type Report struct {
-	At       time.Time `json:"at"`
-	Commit   string    `json:"commit"`
-	Modified bool      `json:"modified"` // the work tree had changes
-	Runs     int       `json:"runs"`
-	Machine  Machine   `json:"machine"`
-	Load     string    `json:"load_average_before"`
-	Figures  []*Figure `json:"figures"`
+	At       time.Time    `json:"at"`
+	Commit   string       `json:"commit"`
+	Modified bool         `json:"modified"` // the work tree had changes
+	Runs     int          `json:"runs"`
+	Machine  host.Machine `json:"machine"`
+	Load     string       `json:"load_average_before"`
+	Figures  []*Figure    `json:"figures"`
 }
 
 type bench struct {
@@ -112,8 +113,8 @@ func run(ctx context.Context, runs int, only []string, out, temp, binary string,
 		return fmt.Errorf("start DuckDB, the peer: %w", err)
 	}
 	defer b.pool.Close()
-	report := Report{At: time.Now().UTC().Truncate(time.Second), Runs: b.runs, Machine: machine(), Load: loadAverage()}
-	report.Commit, report.Modified = commit(b.root)
+	report := Report{At: time.Now().UTC().Truncate(time.Second), Runs: b.runs, Machine: host.This(), Load: host.Load()}
+	report.Commit, report.Modified = host.Commit(b.root)
 	for _, s := range sections {
 		if !slices.Contains(only, s.name) {
 			continue
@@ -163,14 +164,4 @@ func repository() (string, error) {
 		}
 	}
 	return "", fmt.Errorf("no go.mod here or above: run `make bench` in the repository")
-}
-
-// loadAverage says how busy the machine was with other things.
-func loadAverage() string {
-	data, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	fields := strings.Fields(string(data))
-	return strings.Join(fields[:min(3, len(fields))], " ")
 }

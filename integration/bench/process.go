@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/firnlake/firn/integration/bench/host"
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
 )
 
@@ -211,9 +212,18 @@ func cpuOf(pid int) (own, ended time.Duration) {
 
 // peak is the greatest resident memory that a process has had, in bytes.
 func peak(pid int) int64 {
-	kib, err := strconv.ParseInt(strings.TrimSuffix(field(fmt.Sprintf("/proc/%d/status", pid), "VmHWM"), " kB"), 10, 64)
+	kib, err := strconv.ParseInt(strings.TrimSuffix(host.Field(fmt.Sprintf("/proc/%d/status", pid), "VmHWM"), " kB"), 10, 64)
 	if err != nil {
 		return 0
 	}
 	return kib << 10
+}
+
+// ownCPU is the CPU time of this process so far.
+func ownCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

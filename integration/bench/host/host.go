@@ -1,4 +1,6 @@
-package main
+// Package host says on what figures were measured: the machine, how busy it was,
+// and the revision.
+package host
 
 import (
 	"bufio"
@@ -7,8 +9,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 )
 
 // Machine is where the figures were measured. It has no name on purpose.
@@ -21,10 +21,11 @@ type Machine struct {
 	Go       string `json:"go"`
 }
 
-func machine() Machine {
+// This is the machine of this process.
+func This() Machine {
 	m := Machine{Cores: runtime.NumCPU(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
-	m.CPU = field("/proc/cpuinfo", "model name")
-	if kib, err := strconv.ParseInt(strings.TrimSuffix(field("/proc/meminfo", "MemTotal"), " kB"), 10, 64); err == nil {
+	m.CPU = Field("/proc/cpuinfo", "model name")
+	if kib, err := strconv.ParseInt(strings.TrimSuffix(Field("/proc/meminfo", "MemTotal"), " kB"), 10, 64); err == nil {
 		m.Memory = kib << 10
 	}
 	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
@@ -33,8 +34,8 @@ func machine() Machine {
 	return m
 }
 
-// field answers the value of the first `key : value` line of a file.
-func field(path, key string) string {
+// Field answers the value of the first `key : value` line of a file.
+func Field(path, key string) string {
 	f, err := os.Open(path)
 	if err != nil {
 		return ""
@@ -48,8 +49,8 @@ func field(path, key string) string {
 	return ""
 }
 
-// commit is the revision of the work tree, and whether it has changes.
-func commit(root string) (hash string, modified bool) {
+// Commit is the revision of the work tree, and whether it has changes.
+func Commit(root string) (hash string, modified bool) {
 	git := func(args ...string) string {
 		cmd := exec.Command("git", args...)
 		cmd.Dir = root
@@ -62,11 +63,12 @@ func commit(root string) (hash string, modified bool) {
 	return git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no") != ""
 }
 
-// ownCPU is the CPU time of this process so far.
-func ownCPU() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
+// Load says how busy the machine was with other things.
+func Load() string {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	fields := strings.Fields(string(data))
+	return strings.Join(fields[:min(3, len(fields))], " ")
 }

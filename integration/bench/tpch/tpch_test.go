@@ -1,0 +1,120 @@
+package tpch_test
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/firnlake/firn/integration/bench/host"
+	"github.com/firnlake/firn/integration/bench/tpch"
+	"github.com/firnlake/firn/integration/engines"
+	"github.com/firnlake/firn/integration/harness"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	engines.Stop()
+	os.Exit(code)
+}
+
+// BenchmarkTPCH is `make bench-engines`. ENGINES, QUERIES (numbers) and RUNS
+// measure less; then nothing is written. DIR keeps the lake, and finds it again.
+func BenchmarkTPCH(b *testing.B) {
+	everyone := "firn,duckdb,trino,spark"
+	names := cmp.Or(os.Getenv("ENGINES"), everyone)
+	numbers, partial := chosen(b)
+	runs, err := strconv.Atoi(cmp.Or(os.Getenv("RUNS"), "3"))
+	require.NoError(b, err)
+	partial = partial || names != everyone || runs < 3
+	engines.Roomy = true
+
+	root := harness.Root(b)
+	report := &tpch.Report{At: time.Now().UTC().Truncate(time.Second), Machine: host.This(), Load: host.Load(), Scale: 1, Runs: runs}
+	report.Commit, report.Modified = host.Commit(root)
+	dir := cmp.Or(os.Getenv("DIR"), filepath.Join(b.TempDir(), "lake"))
+	_, err = os.Stat(filepath.Join(dir, "store.db"))
+	loaded := err == nil
+	lake := engines.OpenLake(b, dir)
+	if !loaded {
+		b.Log("loading")
+		load(b, lake)
+	}
+	want := map[int]engines.Rows{}
+	for range b.N { // -benchtime 1x
+		for _, phase := range []string{"small files", "compacted"} {
+			if phase == "compacted" {
+				begin := time.Now()
+				compact(b, lake)
+				report.CompactionSeconds = time.Since(begin).Seconds()
+			}
+			p := &tpch.Phase{Name: phase, Files: map[string]int{}}
+			for table, paths := range files(b, lake) {
+				p.Files[table] = len(paths)
+			}
+			for name := range strings.SplitSeq(names, ",") {
+				p.Engines = append(p.Engines, measure(b, lake, name, numbers, runs, want))
+			}
+			report.Phases = append(report.Phases, p)
+		}
+	}
+	report.Judge()
+	report.Print(os.Stdout)
+	if b.Failed() {
+		return
+	}
+	if !partial {
+		require.NoError(b, report.Write(filepath.Join(root, "docs", "benchmarks")))
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// measure runs the queries in one engine. want holds the rows that the first
+// engine answered; others must answer the same.
+func measure(b *testing.B, lake *engines.Lake, name string, numbers []int, runs int, want map[int]engines.Rows) *tpch.Engine {
+	b.Helper()
+	s := open(b, lake, name)
+	e := &tpch.Engine{Name: name, Version: s.version()}
+	for _, number := range numbers {
+		sql, err := tpch.Text(number)
+		require.NoError(b, err)
+		rows := s.rows(b, sql)
+		if first, ok := want[number]; !ok {
+			want[number] = rows
+		} else if !engines.Same(b, first, rows) {
+			b.Fatalf("query %d in %s has other rows than before", number, name)
+		}
+		times := make([]float64, runs)
+		for i := range times {
+			times[i] = s.seconds(b, sql)
+		}
+		e.Add(number, times, s.reads(b, sql))
+	}
+	b.Logf("%s: %.2f s", name, e.Seconds)
+	return e
+}
+
+// chosen are the queries to run.
+func chosen(b *testing.B) (numbers []int, partial bool) {
+	b.Helper()
+	for part := range strings.SplitSeq(os.Getenv("QUERIES"), ",") {
+		if part != "" {
+			n, err := strconv.Atoi(part)
+			require.NoError(b, err)
+			numbers = append(numbers, n)
+		}
+	}
+	if numbers == nil {
+		for n := range tpch.Queries {
+			numbers = append(numbers, n+1)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers, len(numbers) < tpch.Queries
+}

@@ -16,6 +16,8 @@ GO     ?= go
 GOTEST := $(GO) test -tags $(TAGS)
 # Which commit `firn version` names; "+" for a work tree with changes.
 COMMIT  = $(shell git rev-parse HEAD 2>/dev/null)$(shell git diff --quiet HEAD -- 2>/dev/null || echo +)
+# S3=minio puts every test and the demo on MinIO.
+BESIDE := $(if $(filter minio,$(S3)),.ci/with-minio)
 LDFLAGS = -X github.com/firnlake/firn/internal/telemetry.commit=$(COMMIT)
 # What is compiled or embedded into bin/firn, and into the page.
 SOURCES := go.mod go.sum $(shell find cmd catalog writer compactor query internal proto web -name node_modules -prune -o -name dist -prune -o \
@@ -48,7 +50,7 @@ bin/firn: $(SOURCES) web/dist/index.html
 ##@ Proof
 
 .PHONY: test
-test: tools-test build vet test-go test-web test-integration ## All that proves it: unit, conformance, engines in wheels, demo, kills, browser, MinIO
+test: tools-test build vet test-go test-web test-integration ## All that proves it: unit, conformance, engines in wheels, demo, kills, browser, MinIO (S3=minio: all of it there)
 
 .PHONY: vet
 vet:
@@ -56,8 +58,8 @@ vet:
 	$(GO) vet -tags $(TAGS) ./...
 
 .PHONY: test-go
-test-go: ## Go tests of all rooms
-	$(GOTEST) -timeout 20m $$($(GO) list -tags $(TAGS) ./... | grep -v /integration/)
+test-go: $(if $(BESIDE),bin/minio) ## Go tests of all rooms (S3=minio)
+	$(BESIDE) $(GOTEST) -timeout 20m $$($(GO) list -tags $(TAGS) ./... | grep -v /integration/)
 
 .PHONY: test-web
 test-web: web/node_modules/.stamp ## Unit tests and type check of the page

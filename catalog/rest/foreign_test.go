@@ -31,7 +31,9 @@ func TestForeignSnapshotsAreChecked(t *testing.T) {
 			`{"action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": 5}`))
 		assert.Equal(t, 400, a.Status, "%s: %s", list, a.Body)
 		assert.NotContains(t, string(a.Body), f.Bucket.Config().Endpoint)
-		assert.NotContains(t, string(a.Body), f.Bucket.Config().LocalRoot)
+		if root := f.Bucket.Config().LocalRoot; root != "" { // there is none on MinIO
+			assert.NotContains(t, string(a.Body), root)
+		}
 	}
 	meta := f.Must(t, 200, "GET", tables+"/t", nil).JSON()["metadata"].(object)
 	assert.Empty(t, meta["snapshots"])

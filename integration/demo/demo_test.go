@@ -26,10 +26,10 @@ func TestDemo(t *testing.T) {
 	var summary string
 	t.Run("demo", func(t *testing.T) {
 		var s demo.Summary
-		s, summary = replay(t, data)
+		s, summary = replay(t, data, "--s3", harness.Store())
 		assert.EqualValues(t, rows, s.RowsIn)
 		assert.EqualValues(t, 1716, s.Batches)
-		assert.Equal(t, "embedded", s.ObjectStore)
+		assert.Equal(t, harness.Store(), s.ObjectStore)
 		layers(t, s)
 	})
 	if t.Failed() {
@@ -47,7 +47,7 @@ func TestDemo(t *testing.T) {
 	t.Run("rows again", func(t *testing.T) { equal(t, lake.HTTP) })
 	lake.Stop(t)
 	t.Run("demo again", func(t *testing.T) {
-		s, _ := replay(t, data)
+		s, _ := replay(t, data, "--s3", harness.Store())
 		assert.Zero(t, s.RowsIn, "nothing is sent twice")
 		assert.Zero(t, s.Batches)
 		layers(t, s)
@@ -60,7 +60,7 @@ func TestDemo(t *testing.T) {
 func staysUp(t *testing.T, data string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, harness.Binary(t), "demo", "--data", data, "--listen", "127.0.0.1:0")
+	cmd := exec.CommandContext(ctx, harness.Binary(t), "demo", "--data", data, "--listen", "127.0.0.1:0", "--s3", harness.Store())
 	cmd.Dir = harness.Root(t)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)

@@ -93,7 +93,8 @@ type Firn struct {
 	err  error
 }
 
-// Start runs `firn dev` on data with free ports and waits until it is ready.
+// Start runs `firn dev` on data with free ports and waits until it is ready. With
+// S3=minio the lake's files are in a MinIO of its own, unless args name a store.
 // It is stopped at the end of the test.
 func Start(t testing.TB, data string, args ...string) *Firn {
 	t.Helper()
@@ -119,6 +120,9 @@ func TryStart(t testing.TB, data string, args ...string) (*Firn, error) {
 		return nil, err
 	}
 	defer log.Close()
+	if Store() == "minio" && !slices.Contains(args, "--s3.endpoint") {
+		args = append(slices.Clone(args), keeper(t, data).Flags("lake")...)
+	}
 	f.cmd = exec.Command(Binary(t), append([]string{"dev", "--data", data, "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"}, args...)...)
 	f.cmd.Env, f.cmd.Stdout, f.cmd.Stderr = Environ(), log, log
 	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -13,6 +14,40 @@ import (
 // MinIO is a running MinIO server on loopback.
 type MinIO struct {
 	Endpoint, AccessKey, SecretKey string
+}
+
+// Store is the object store of this run: embedded, or minio by S3=minio.
+func Store() string {
+	if store := os.Getenv("S3"); store != "" {
+		return store
+	}
+	return "embedded"
+}
+
+// keepers are the MinIO servers of this process by the lake whose files they
+// keep. A lake that starts again finds its own.
+var keepers = struct {
+	sync.Mutex
+	by map[string]MinIO
+}{by: map[string]MinIO{}}
+
+// keeper answers the MinIO of a lake's folder, and starts it until the end of
+// the test when it does not run. The demo keeps its files in the same place.
+func keeper(t testing.TB, data string) MinIO {
+	t.Helper()
+	keepers.Lock()
+	defer keepers.Unlock()
+	m, ok := keepers.by[data]
+	if !ok {
+		m = StartMinIOIn(t, filepath.Join(data, "minio"), "firn-test", "firn-test-secret")
+		keepers.by[data] = m
+		t.Cleanup(func() {
+			keepers.Lock()
+			defer keepers.Unlock()
+			delete(keepers.by, data)
+		})
+	}
+	return m
 }
 
 // StartMinIO runs bin/minio on a fresh folder until the end of the test.

@@ -128,7 +128,7 @@ func minioConfig(t testing.TB, bucket string) objstore.Config {
 		Bucket:    bucket,
 	}
 	if cfg.Endpoint == "" || cfg.AccessKey == "" || cfg.SecretKey == "" {
-		t.Fatal("S3=minio is set, but not FIRN_TEST_S3_ENDPOINT, FIRN_TEST_S3_KEY and FIRN_TEST_S3_SECRET: run `make minio` first")
+		t.Fatal("S3=minio is set, but not FIRN_TEST_S3_ENDPOINT, FIRN_TEST_S3_KEY and FIRN_TEST_S3_SECRET: run `make test S3=minio`, or `.ci/with-minio go test ...`")
 	}
 	t.Cleanup(func() {
 		if err := empty(cfg); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -204,7 +205,8 @@ func (d *driver) script(ctx context.Context, program string) (string, error) {
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, d.cmd.Path, file)
-	cmd.Dir, cmd.Env = d.folder, d.cmd.Env
+	// Java takes the home from the system's list of people, not from HOME.
+	cmd.Dir, cmd.Env = d.folder, append(slices.Clone(d.cmd.Env), "JDK_JAVA_OPTIONS=-Duser.home="+d.folder)
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {

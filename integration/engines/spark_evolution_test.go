@@ -127,7 +127,16 @@ func TestSparkUpgrades(t *testing.T) {
 		assert.Equal(t, other, of(7))
 		holds(t, spark, path, "0 | 0", "2 | 0", "4 | 0", "5 | 9", "7 | 1", "8 | 0")
 	})
-	spark.Cannot(t, engines.Defaults, 3, "Spark reads defaults that others set, but its DDL sets none", "default", func(ctx context.Context) error {
+	spark.Cannot(t, engines.SetDefaults, 3, "Spark reads defaults that others set, but its DDL sets none", "default", func(ctx context.Context) error {
 		return spark.TryExec(ctx, "ALTER TABLE "+table+" ADD COLUMN d INT DEFAULT 5")
+	})
+	spark.Check(t, engines.Defaults, 3, func(t *testing.T) {
+		addColumns(t, &foreign{lake: spark.Lake, path: path}, `[{"id": 100, "name": "n", "required": false, "type": "int", "initial-default": 42, "write-default": 43},
+			{"id": 101, "name": "s", "required": false, "type": "string", "initial-default": "it's", "write-default": "x"}]`)
+		spark.Exec(t, "INSERT INTO "+table+" VALUES (10, 1, NULL, NULL)")
+		reads(t, spark, path, `0 | 0 | 42 | "it's"`, `2 | 0 | 42 | "it's"`, `4 | 0 | 42 | "it's"`, `5 | 9 | 42 | "it's"`, `7 | 1 | 42 | "it's"`, `8 | 0 | 42 | "it's"`, "10 | 1 | null | null")
+		assert.Equal(t, "6", spark.Query(t, "SELECT count(*) FROM "+table+" WHERE n = 42 AND s LIKE 'it%'").Cell(0, 0))
+		spark.Exec(t, "UPDATE "+table+" SET s = 'changed' WHERE n = 42 AND id < 5")
+		reads(t, spark, path, `0 | 0 | 42 | "changed"`, `2 | 0 | 42 | "changed"`, `4 | 0 | 42 | "changed"`, `5 | 9 | 42 | "it's"`, `7 | 1 | 42 | "it's"`, `8 | 0 | 42 | "it's"`, "10 | 1 | null | null")
 	})
 }

@@ -110,7 +110,7 @@ func TestDuckDBHistory(t *testing.T) {
 		)
 		snapshots := s.Query(t, "SELECT snapshot_id, strftime(timestamp_ms, '%Y-%m-%d %H:%M:%S.%f') AS at FROM iceberg_snapshots("+name+") ORDER BY sequence_number")
 		s.Check(t, engines.MetadataTables, format, func(t *testing.T) {
-			assert.Len(t, snapshots.Values, 3)
+			assert.Len(t, snapshots.Values, 4)
 			rows := s.Query(t, "SELECT sum(record_count)::BIGINT FROM iceberg_metadata("+name+") WHERE content = 'EXISTING' AND status <> 'DELETED'")
 			assert.Equal(t, "5", rows.Cell(0, 0))
 			assert.NotEmpty(t, s.Query(t, "SELECT * FROM iceberg_column_stats("+name+")").Values)

@@ -45,8 +45,10 @@ func TestSparkSchemaEvolution(t *testing.T) {
 			)
 			rows := agree(t, spark, path...)
 			assert.Equal(t, []string{"ratio", "day", "id", "note", "title", "price"}, rows.Columns)
-			assert.ElementsMatch(t, []string{`0.5 | null | 1 | null | null | 1.50`, `null | null | 2 | null | null | null`,
-				`0.1 | null | 9223372036854775807 | null | null | 123456789012345678.99`, `null | null | 5 | 55 | "five" | null`}, rows.Lines())
+			assert.ElementsMatch(t, []string{
+				`0.5 | null | 1 | null | null | 1.50`, `null | null | 2 | null | null | null`,
+				`0.1 | null | 9223372036854775807 | null | null | 123456789012345678.99`, `null | null | 5 | 55 | "five" | null`,
+			}, rows.Lines())
 			for _, refused := range []string{"ALTER COLUMN id TYPE INT", "ALTER COLUMN price TYPE DECIMAL(20,4)", "ADD COLUMN id INT", "DROP COLUMN absent"} {
 				assert.Error(t, spark.TryExec(t.Context(), "ALTER TABLE "+table+" "+refused), refused)
 			}

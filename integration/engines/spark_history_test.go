@@ -103,8 +103,10 @@ func TestSparkHistory(t *testing.T) {
 			count := func(kind string) string {
 				return spark.Query(t, "SELECT count(*) FROM "+table+"."+kind).Cell(0, 0)
 			}
-			for _, kind := range []string{"history", "snapshots", "metadata_log_entries", "refs", "files", "data_files", "delete_files", "all_data_files", "all_delete_files",
-				"all_files", "entries", "all_entries", "manifests", "all_manifests", "partitions"} {
+			for _, kind := range []string{
+				"history", "snapshots", "metadata_log_entries", "refs", "files", "data_files", "delete_files", "all_data_files", "all_delete_files",
+				"all_files", "entries", "all_entries", "manifests", "all_manifests", "partitions",
+			} {
 				rows := spark.Query(t, "SELECT * FROM "+table+"."+kind)
 				assert.NotEmpty(t, rows.Columns, kind)
 			}

@@ -13,7 +13,7 @@ import (
 func TestWorkersStartWithoutWhatTheyDoNotNeed(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-tags", "duckdb_arrow", "-deps", ".").Output()
 	require.NoError(t, err)
-	for _, path := range strings.Fields(string(out)) {
+	for path := range strings.FieldsSeq(string(out)) {
 		for _, heavy := range []string{"github.com/apache/iceberg-go", "github.com/substrait-io", "github.com/versity"} {
 			require.False(t, strings.HasPrefix(path, heavy), "internal/duck imports %s: see early.go", path)
 		}

@@ -28,6 +28,7 @@ const (
 	ReadDeletes       Feature = "read tables with deletes"
 	EqualityDelete    Feature = "equality deletes"
 	Types             Feature = "all types, with nulls and extremes"
+	NegativeZero      Feature = "a filter for 0 finds -0.0"
 	RowLineage        Feature = "row lineage"
 	Defaults          Feature = "column defaults"
 	SetDefaults       Feature = "set column defaults"
@@ -70,7 +71,7 @@ const (
 func Features() []Feature {
 	return []Feature{
 		Namespaces, NestedNamespaces, OddNames, UpperCase, Create, CreateAsSelect, Append, Overwrite, DeleteCopy, DeletePositions, DeleteVectors, DeleteBelow, DeleteEvolved,
-		Update, Merge, Upsert, TableTransactions, Transactions, Conflicts, ReadTables, ReadFirn, ReadDeletes, EqualityDelete, Types, RowLineage, Defaults, SetDefaults, Variant, NanoTimestamps,
+		Update, Merge, Upsert, TableTransactions, Transactions, Conflicts, ReadTables, ReadFirn, ReadDeletes, EqualityDelete, Types, NegativeZero, RowLineage, Defaults, SetDefaults, Variant, NanoTimestamps,
 		SchemaEvolution, SpecEvolution, PartitionedWrites, TimeTravel, Branches, Rollback, Views, MaterializedViews, Pushdown, MetadataTables, Statistics, Maintenance, Orphans, Register, AddFiles,
 		Rename, Drop, Purge, UpgradeFormat, DataFormats, Concurrency, Compacts, LeavesAlone, Expires, ServedKeys, ServedStore, Snippet,
 	}

@@ -58,8 +58,8 @@ func BenchmarkTPCH(b *testing.B) {
 			for table, paths := range files(b, lake) {
 				p.Files[table] = len(paths)
 			}
-			for name := range strings.SplitSeq(names, ",") {
-				p.Engines = append(p.Engines, measure(b, lake, name, numbers, runs, want))
+			for _, group := range together(strings.Split(names, ",")) {
+				p.Engines = append(p.Engines, measure(b, lake, group, numbers, runs, want)...)
 			}
 			report.Phases = append(report.Phases, p)
 		}
@@ -75,29 +75,58 @@ func BenchmarkTPCH(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// measure runs the queries in one engine. want holds the rows that the first
-// engine answered; others must answer the same.
-func measure(b *testing.B, lake *engines.Lake, name string, numbers []int, runs int, want map[int]engines.Rows) *tpch.Engine {
+// together are the engines in groups whose runs take turns, so that what else
+// the machine does falls on both: Firn and its limit. Those on a JVM are alone.
+func together(names []string) (groups [][]string) {
+	var local []string
+	for _, name := range names {
+		if name == "firn" || name == "duckdb" {
+			local = append(local, name)
+		} else {
+			groups = append(groups, []string{name})
+		}
+	}
+	if local != nil {
+		groups = slices.Insert(groups, 0, local)
+	}
+	return groups
+}
+
+// measure runs the queries in engines by turns. want holds the rows that the
+// first engine answered; others must answer the same.
+func measure(b *testing.B, lake *engines.Lake, names []string, numbers []int, runs int, want map[int]engines.Rows) []*tpch.Engine {
 	b.Helper()
-	s := open(b, lake, name)
-	e := &tpch.Engine{Name: name, Version: s.version()}
+	subjects, results := make([]subject, len(names)), make([]*tpch.Engine, len(names))
+	for i, name := range names {
+		subjects[i] = open(b, lake, name)
+		results[i] = &tpch.Engine{Name: name, Version: subjects[i].version()}
+	}
 	for _, number := range numbers {
 		sql, err := tpch.Text(number)
 		require.NoError(b, err)
-		rows := s.rows(b, sql)
-		if first, ok := want[number]; !ok {
-			want[number] = rows
-		} else if !engines.Same(b, first, rows) {
-			b.Fatalf("query %d in %s has other rows than before", number, name)
+		times := make([][]float64, len(names))
+		for i, s := range subjects {
+			rows := s.rows(b, sql)
+			if first, ok := want[number]; !ok {
+				require.NotEmpty(b, rows.Values, "query %d answers no row", number)
+				want[number] = rows
+			} else if !engines.Same(b, first, rows) {
+				b.Fatalf("query %d in %s has other rows than before", number, names[i])
+			}
 		}
-		times := make([]float64, runs)
-		for i := range times {
-			times[i] = s.seconds(b, sql)
+		for range runs {
+			for i, s := range subjects {
+				times[i] = append(times[i], s.seconds(b, sql))
+			}
 		}
-		e.Add(number, times, s.reads(b, sql))
+		for i, s := range subjects {
+			results[i].Add(number, times[i], s.reads(b, sql))
+		}
 	}
-	b.Logf("%s: %.2f s", name, e.Seconds)
-	return e
+	for _, e := range results {
+		b.Logf("%s: %.2f s", e.Name, e.Seconds)
+	}
+	return results
 }
 
 // chosen are the queries to run.

@@ -77,6 +77,16 @@ test-integration: build tools-test ## Black box against bin/firn: demo, kills, b
 test-engines: build tools-engines ## Spark, Trino, PyIceberg, DuckDB, polars against bin/firn (S3=minio; RUN=TestName; RECORD=1 renews docs/compatibility.md)
 	$(if $(S3),S3=$(S3)) $(GOTEST) -v -count=1 -timeout 60m -p 1 $(if $(RUN),-run '$(RUN)') ./integration/engines/... $(if $(RECORD),-args -record)
 
+# A journey an engine; `make test S3=minio` and `make test-engines S3=minio` are
+# all of it.
+ON_MINIO := ^Test(SparkWrites|TrinoWrites|PyIcebergWrites|DuckDBWrites|Polars)$$
+
+.PHONY: test-minio
+test-minio: build tools-engines bin/minio ## On MinIO: the object store, multipart among it, the demo, and a journey an engine
+	.ci/with-minio $(GOTEST) -count=1 ./internal/objstore/...
+	S3=minio $(GOTEST) -count=1 -timeout 20m ./integration/demo
+	S3=minio $(GOTEST) -v -count=1 -timeout 30m -run '$(ON_MINIO)' ./integration/engines
+
 .PHONY: lint
 lint: tools-lint web/node_modules/.stamp ## All linters; generated code must not drift
 	$(TOOLS)/bin/golangci-lint run --build-tags $(TAGS) ./...

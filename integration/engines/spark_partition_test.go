@@ -43,6 +43,7 @@ func TestSparkPartitions(t *testing.T) {
 		CASE WHEN id % 7 = 0 THEN NULL ELSE CAST(TIMESTAMP_NTZ '2026-11-20 22:00:00' + make_interval(0, 0, 0, 0, CAST(id AS INT)) AS TIMESTAMP_NTZ) END AS local,
 		date_add(DATE '1970-01-01', CAST(id AS INT)) AS day, CASE WHEN id = 7 THEN X'07' ELSE CAST(country AS BINARY) END AS data
 		FROM (SELECT id, CAST(NULL AS STRING) AS country FROM range(-12, 12))`)
+	defer spark.Exec(t, "DROP VIEW source") // the session is everyone's
 	whole := spark.Query(t, "SELECT * FROM source")
 	for _, format := range []int{1, 2, 3} {
 		spark.Check(t, engines.PartitionedWrites, format, func(t *testing.T) {

@@ -170,8 +170,9 @@ next:
 	return meta.CurrentSchema()
 }
 
-// summary is a snapshot's summary as engines write it; totals go on from the parent's.
-func (d *deltas) summary(op table.Operation, extra map[string]string, parent *table.Snapshot) *table.Summary {
+// summary is a snapshot's summary as engines write it. before and after are the
+// manifests of the parent and of the snapshot.
+func (d *deltas) summary(op table.Operation, extra map[string]string, parent *table.Snapshot, before, after manifestList) *table.Summary {
 	props := iceberg.Properties{}
 	for k, v := range extra {
 		if k != "operation" && v != "" {
@@ -201,26 +202,55 @@ func (d *deltas) summary(op table.Operation, extra map[string]string, parent *ta
 	set("removed-equality-deletes", d.removedEq.rows)
 	set("changed-partition-count", int64(len(d.partitions)))
 
-	total := func(key string, change int64) {
-		var old int64
-		if parent != nil {
-			if parent.Summary == nil || parent.Summary.Properties[key] == "" {
-				return // unknown stays unknown
-			}
-			var err error
-			if old, err = strconv.ParseInt(parent.Summary.Properties[key], 10, 64); err != nil {
-				return
-			}
+	d.totals(props, parent, before, after)
+	return &table.Summary{Operation: op, Properties: props}
+}
+
+// totals are counted by the manifest lists, as far as these tell; what they do
+// not tell goes on from the parent's. A parent whose own totals are not what its
+// manifests hold (DuckDB 1.5 never lowers total-delete-files) is not gone on from.
+func (d *deltas) totals(props iceberg.Properties, parent *table.Snapshot, before, after manifestList) {
+	stated := func(key string) (int64, bool) {
+		if parent == nil {
+			return 0, true
 		}
-		if n := old + change; n >= 0 {
-			props[key] = strconv.FormatInt(n, 10)
+		if parent.Summary == nil {
+			return 0, false
+		}
+		n, err := strconv.ParseInt(parent.Summary.Properties[key], 10, 64)
+		return n, err == nil
+	}
+	carry := func(key string, change int64) {
+		if old, ok := stated(key); ok && old+change >= 0 {
+			props[key] = strconv.FormatInt(old+change, 10)
 		}
 	}
-	total("total-data-files", d.addedData.files-d.removedData.files)
-	total("total-delete-files", d.addedPos.files+d.addedEq.files-d.removedPos.files-d.removedEq.files)
-	total("total-records", d.addedData.rows-d.removedData.rows)
-	total("total-files-size", d.addedData.bytes+d.addedPos.bytes+d.addedEq.bytes-d.removedData.bytes-d.removedPos.bytes-d.removedEq.bytes)
-	total("total-position-deletes", d.addedPos.rows-d.removedPos.rows)
-	total("total-equality-deletes", d.addedEq.rows-d.removedEq.rows)
-	return &table.Summary{Operation: op, Properties: props}
+	count := func(key string, n int64, known bool, change int64) {
+		if known {
+			props[key] = strconv.FormatInt(n, 10)
+		} else {
+			carry(key, change)
+		}
+	}
+	data, knownData := live(after, iceberg.ManifestContentData)
+	deletes, knownDeletes := live(after, iceberg.ManifestContentDeletes)
+	count("total-data-files", data.files, knownData, d.addedData.files-d.removedData.files)
+	count("total-records", data.rows, knownData, d.addedData.rows-d.removedData.rows)
+	count("total-delete-files", deletes.files, knownDeletes, d.addedPos.files+d.addedEq.files-d.removedPos.files-d.removedEq.files)
+
+	oldData, knownData := live(before, iceberg.ManifestContentData)
+	oldDeletes, knownDeletes := live(before, iceberg.ManifestContentDeletes)
+	says := func(key string, n int64, known bool) bool {
+		old, ok := stated(key)
+		return !ok || !known || old == n
+	}
+	if says("total-data-files", oldData.files, knownData) && says("total-delete-files", oldDeletes.files, knownDeletes) {
+		carry("total-files-size", d.addedData.bytes+d.addedPos.bytes+d.addedEq.bytes-d.removedData.bytes-d.removedPos.bytes-d.removedEq.bytes)
+	}
+	positions, _ := stated("total-position-deletes")
+	equalities, _ := stated("total-equality-deletes")
+	if !knownDeletes || positions+equalities == oldDeletes.rows {
+		carry("total-position-deletes", d.addedPos.rows-d.removedPos.rows)
+		carry("total-equality-deletes", d.addedEq.rows-d.removedEq.rows)
+	}
 }

@@ -282,6 +282,55 @@ func TestForeignManifestsAreRead(t *testing.T) {
 	require.Len(t, k.check(tbl), 1)
 }
 
+// TestTotalsAreCounted: an engine's totals that are not what its manifests hold
+// are not gone on from.
+func TestTotalsAreCounted(t *testing.T) {
+	k := newKit(t, memstore.New(), nil)
+	for name, c := range map[string]struct {
+		stated iceberg.Properties
+		size   string // total-files-size of the commit that follows
+	}{
+		"true":                   {iceberg.Properties{"total-data-files": "1", "total-delete-files": "0", "total-records": "4", "total-files-size": "50", "total-position-deletes": "0", "total-equality-deletes": "0"}, "551"},
+		"surplus of deletes":     {iceberg.Properties{"total-data-files": "1", "total-delete-files": "7", "total-records": "4", "total-files-size": "50", "total-position-deletes": "9", "total-equality-deletes": "0"}, ""},
+		"rows are counted wrong": {iceberg.Properties{"total-data-files": "1", "total-records": "40"}, ""},
+		"nothing is stated":      {iceberg.Properties{}, ""},
+	} {
+		tbl := k.table("db."+strings.ReplaceAll(name, " ", "_"), nil)
+		b, err := iceberg.NewDataFileBuilder(tbl.Metadata.PartitionSpec(), iceberg.EntryContentData, k.DataPath(tbl)+"/f", iceberg.ParquetFile, map[int]any{1000: "c"}, nil, nil, 4, 50)
+		require.NoError(t, err)
+		updates := k.foreignAppend(tbl, b.Build())
+		updates[0] = stating(t, updates[0], c.stated)
+		_, err = k.Commit(k.ctx(), catalog.Transaction{Tables: []catalog.TableChange{{Table: tbl.ID, Updates: updates}}})
+		require.NoError(t, err, name)
+		require.False(t, catalog.Made(k.load(tbl).CurrentSnapshot().Summary))
+		k.append(tbl, k.file(tbl, "g", "c", 5))
+		got := k.load(tbl).CurrentSnapshot().Summary
+		require.True(t, catalog.Made(got))
+		require.Equal(t, "2", got.Properties["total-data-files"], name)
+		require.Equal(t, "9", got.Properties["total-records"], name)
+		require.Equal(t, "0", got.Properties["total-delete-files"], name)
+		require.Equal(t, c.size, got.Properties["total-files-size"], name)
+		if name == "true" {
+			require.Equal(t, "0", got.Properties["total-position-deletes"])
+		} else {
+			require.Empty(t, got.Properties["total-position-deletes"], name)
+		}
+	}
+}
+
+// stating is an update that adds a snapshot with another summary.
+func stating(t *testing.T, u table.Update, p iceberg.Properties) table.Update {
+	t.Helper()
+	text, err := json.Marshal(u)
+	require.NoError(t, err)
+	var add struct {
+		Snapshot table.Snapshot `json:"snapshot"`
+	}
+	require.NoError(t, json.Unmarshal(text, &add))
+	add.Snapshot.Summary = &table.Summary{Operation: table.OpAppend, Properties: p}
+	return table.NewAddSnapshotUpdate(&add.Snapshot)
+}
+
 // foreignAppend writes manifest and list as an engine does, and returns its updates.
 func (k *kit) foreignAppend(tbl *catalog.Table, f iceberg.DataFile) []table.Update {
 	k.t.Helper()

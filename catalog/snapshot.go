@@ -21,6 +21,12 @@ const (
 	SummaryCommits = "firn.commits"
 )
 
+// Made says whether the committer made a snapshot with this summary. Another
+// engine's is stored as it was sent.
+func Made(s *table.Summary) bool {
+	return s != nil && (s.Properties[SummaryCommitID] != "" || s.Properties[SummaryCommits] != "")
+}
+
 // appendAll packs the group's appends into one snapshot.
 func (p *plan) appendAll(ctx context.Context, reqs []*request) error {
 	all := &SnapshotChange{Operation: table.OpAppend, Summary: map[string]string{}}
@@ -129,7 +135,7 @@ func (p *plan) addSnapshot(ctx context.Context, s *SnapshotChange, reqs []*reque
 	} else {
 		extra[SummaryCommits] = strconv.Itoa(len(reqs))
 	}
-	snap.Summary = d.summary(s.Operation, extra, parent)
+	snap.Summary = d.summary(s.Operation, extra, parent, old, list)
 
 	if err := p.update(func(b *table.MetadataBuilder) error { return p.publish(b, snap, branch) }); err != nil {
 		return err

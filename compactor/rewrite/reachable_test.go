@@ -6,6 +6,8 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+
+	"github.com/firnlake/firn/catalog"
 )
 
 // A mark that finds fewer files than the snapshot's own summary counts is
@@ -25,7 +27,9 @@ func TestBreakerTurnsRed(t *testing.T) {
 		{"nothing is said", map[string]string{}, false},
 		{"more found than counted", map[string]string{"total-data-files": "7"}, false},
 		{"a data file is missing", map[string]string{"total-data-files": "9", "total-delete-files": "2"}, true},
-		{"a delete file is missing", map[string]string{"total-data-files": "8", "total-delete-files": "3"}, true},
+		{"a delete file is missing", map[string]string{"total-data-files": "8", "total-delete-files": "3", catalog.SummaryCommitID: "x"}, true},
+		{"of a group, a delete file is missing", map[string]string{"total-delete-files": "3", catalog.SummaryCommits: "2"}, true},
+		{"an engine counts delete files that are gone", map[string]string{"total-data-files": "8", "total-delete-files": "3"}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := table.Snapshot{SnapshotID: 7, Summary: &table.Summary{Properties: test.summary}}

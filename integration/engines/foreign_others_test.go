@@ -35,11 +35,6 @@ func TestForeignDuckDB(t *testing.T) {
 			f.where(t, "part = 'p 1'", "part IS NULL AND id < 10", "d = -1", "ts < TIMESTAMPTZ '1970-01-01 00:00:00+00'")
 		})
 		firn.Check(t, engines.TimeTravel, format, func(t *testing.T) { assert.GreaterOrEqual(t, f.snapshots(t), 5) })
-		if format == 3 {
-			// DuckDB 1.5 does not take replaced vectors off total-delete-files: a
-			// compaction carries the surplus on, and the removal of orphans stops.
-			continue
-		}
 		firn.Check(t, engines.Compacts, format, func(t *testing.T) {
 			commitUpdates(t, lake, path, map[string]any{"action": "set-properties", "updates": map[string]string{"firn.compact.row-hash": "true", "firn.orphans.grace": "1ms"}})
 			lineage := func() engines.Rows {

@@ -11,7 +11,13 @@ import (
 
 // still is how a lake starts whose tables nobody but the journey changes: with no
 // compactor, which would now and then win a race against an engine.
-var still = []string{"--role", "gateway,catalog,query,page"}
+func still() []string {
+	roles := "catalog,query,page"
+	if engines.Store() == "embedded" {
+		roles += ",gateway"
+	}
+	return []string{"--role", roles}
+}
 
 // agree has the engine that wrote a table read it, and compares that with the
 // computation over its files and with Firn's SQL.

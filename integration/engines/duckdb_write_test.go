@@ -14,7 +14,7 @@ import (
 // ducks is a lake with DuckDB.
 func ducks(t *testing.T) *engines.Session {
 	t.Helper()
-	return engines.NewLake(t, still...).On(t, engines.DuckDB)
+	return engines.NewLake(t, still()...).On(t, engines.DuckDB)
 }
 
 // content is the kinds of files of a table's head, as DuckDB's own function

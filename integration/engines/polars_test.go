@@ -14,7 +14,7 @@ import (
 // where it can.
 func TestPolars(t *testing.T) {
 	engines.Suite(t)
-	lake := engines.NewLake(t, still...)
+	lake := engines.NewLake(t, still()...)
 	duck, s := lake.On(t, engines.DuckDB), lake.On(t, engines.Polars)
 	duck.Exec(t, "CREATE SCHEMA "+duck.Namespace("p"))
 	s.Exec(t, "catalog = "+s.Catalog+`

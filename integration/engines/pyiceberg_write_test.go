@@ -40,7 +40,7 @@ def refused(error, call, *args, **kwargs):
 // python is a lake with PyIceberg, whose catalog is the variable `catalog`.
 func python(t *testing.T) *engines.Session {
 	t.Helper()
-	s := engines.NewLake(t, still...).On(t, engines.PyIceberg)
+	s := engines.NewLake(t, still()...).On(t, engines.PyIceberg)
 	s.Exec(t, prelude+"catalog = "+s.Catalog+"\n")
 	return s
 }

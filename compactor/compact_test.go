@@ -9,8 +9,11 @@ import (
 	"testing"
 
 	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor"
 	"github.com/firnlake/firn/compactor/jobs"
 )
@@ -140,7 +143,7 @@ func TestAppendsAndCompactionDoNotConflict(t *testing.T) {
 }
 
 // A delete that lands on an input while it is compacted is not lost: the
-// commit is refused, planned anew, and the row stays deleted.
+// group is planned anew, and the row stays deleted.
 func TestADeleteDuringACompactionIsNotLost(t *testing.T) {
 	h := newHouse(t)
 	tbl := h.create("bronze.lines", nil)
@@ -158,4 +161,73 @@ func TestADeleteDuringACompactionIsNotLost(t *testing.T) {
 	require.Equal(t, jobs.Succeeded, j.State, j.Error)
 	require.Len(t, h.rows(tbl, 0), 98)
 	require.Len(t, h.live(tbl), 1)
+}
+
+// A writer that deletes from one partition again and again, always just before the
+// commit, costs the other partitions nothing, and the job no failure.
+func TestOneGroupLosesTheOthersCommit(t *testing.T) {
+	h := newHouse(t)
+	tbl := h.create("bronze.lines", nil)
+	for i := range 5 {
+		h.append(tbl, "France", i*100, 20)
+		h.append(tbl, "Peru", 1000+i*100, 20)
+	}
+	position := int64(0)
+	h.service = h.another(func(c *compactor.Config) {
+		c.BeforeCommit = func(context.Context) {
+			for _, f := range h.live(tbl) {
+				if f.Data.Partition()[1000] == "France" {
+					h.deletePositions(tbl, f.Data, position)
+					position++
+					return
+				}
+			}
+		}
+	})
+	h.Run(h.service.Run)
+	j := h.job(compactor.KindCompact, tbl)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.Contains(t, j.Outcome.Proof["lost_to_writers"], "rewritten 5 times")
+	require.Equal(t, "100 in = 100 out + 0 deleted", j.Outcome.Proof["rows"], "the commit that landed")
+	require.EqualValues(t, 5, position)
+	live := map[any]int{}
+	for _, f := range h.live(tbl) {
+		live[f.Data.Partition()[1000]]++
+	}
+	require.Equal(t, map[any]int{"France": 5, "Peru": 1}, live)
+	require.Len(t, h.rows(tbl, 0), 195)
+}
+
+// A group of which somebody replaced an input is given up, the others are not.
+func TestAReplacedInputIsLost(t *testing.T) {
+	h := newHouse(t)
+	tbl := h.create("bronze.lines", nil)
+	for i := range 5 {
+		h.append(tbl, "France", i*100, 20)
+		h.append(tbl, "Peru", 1000+i*100, 20)
+	}
+	once := sync.Once{}
+	h.service = h.another(func(c *compactor.Config) {
+		c.BeforeCommit = func(ctx context.Context) {
+			once.Do(func() {
+				for _, f := range h.live(tbl) {
+					if f.Data.Partition()[1000] == "France" {
+						head := h.load(tbl).CurrentSnapshot().SnapshotID
+						_, err := h.Catalog.Commit(ctx, catalog.Transaction{Tables: []catalog.TableChange{{
+							Table: tbl.ID, Snapshot: &catalog.SnapshotChange{Operation: table.OpDelete, Base: &head, Removed: []string{f.Data.FilePath()}},
+						}}})
+						assert.NoError(t, err)
+						return
+					}
+				}
+			})
+		}
+	})
+	h.Run(h.service.Run)
+	j := h.job(compactor.KindCompact, tbl)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.Equal(t, "180 in = 180 out + 0 deleted", j.Outcome.Proof["rows"])
+	require.Empty(t, j.Outcome.Proof["lost_to_writers"])
+	require.Len(t, h.live(tbl), 2)
+	require.Len(t, h.rows(tbl, 0), 180)
 }

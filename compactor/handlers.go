@@ -20,6 +20,10 @@ import (
 // A conflict is planned anew at once, so many times, before the job waits.
 const replans = 4
 
+// proofLost is where an outcome says that groups were not compacted, as writers
+// were faster each time. That is no failure: nothing is wrong, and nothing is lost.
+const proofLost = "lost_to_writers"
+
 // A job that was asked for goes on until nothing is left, at most so often.
 const rounds = 64
 
@@ -42,7 +46,7 @@ func (s *Service) watched(h jobs.Handler) jobs.Handler {
 		out, err := h(ctx, t)
 		err = classify(err)
 		s.metrics.ran(t.Kind, out, err, s.cfg.Now().Sub(began))
-		s.rest(t.Table, plan.Kind(t.Kind), err != nil && ctx.Err() == nil)
+		s.rest(t.Table, plan.Kind(t.Kind), (err != nil || out.Proof[proofLost] != "") && ctx.Err() == nil)
 		if err != nil && ctx.Err() == nil {
 			s.cfg.Logger.WarnContext(ctx, "job failed", "job", t.ID, "kind", t.Kind, "table", t.Ident.String(), "error", err)
 		} else if err == nil {
@@ -66,8 +70,8 @@ func classify(err error) error {
 	return err
 }
 
-// rest holds the planner back from a kind of job that failed on a table, and
-// lets it go on after one that did not.
+// rest holds the planner back from a kind of job that failed on a table, or lost
+// against its writers, and lets it go on after one that did not.
 func (s *Service) rest(id uuid.UUID, k plan.Kind, failed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,6 +126,15 @@ func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (j
 			return outcome(sum, ""), err
 		}
 		sum = sum.Add(res)
+		s.metrics.wasted.Add(float64(res.Wasted))
+		if res.Lost > 0 {
+			if conflicts++; conflicts <= replans {
+				continue
+			}
+			out := outcome(sum, "")
+			out.Proof[proofLost] = fmt.Sprintf("groups were rewritten %d times and not committed (%s), as somebody deleted from their files or replaced them each time", sum.Lost, plan.Size(sum.Wasted))
+			return out, nil
+		}
 		if res.SnapshotID == 0 { // nothing could be done: the next round would find the same
 			s.settle(id, p.policy, looked)
 			return outcome(sum, p.WhyNot), nil

@@ -16,6 +16,7 @@ type metrics struct {
 	files    *prometheus.CounterVec
 	firings  prometheus.Counter
 	rewrites *prometheus.CounterVec
+	wasted   prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -27,6 +28,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		files:    f.NewCounterVec(prometheus.CounterOpts{Name: "firn_compactor_files_total", Help: "Data files read and written."}, []string{"direction"}),
 		firings:  f.NewCounter(prometheus.CounterOpts{Name: "firn_compactor_schedule_firings_total", Help: "Firings of schedules."}),
 		rewrites: f.NewCounterVec(prometheus.CounterOpts{Name: "firn_compactor_tiers_total", Help: "Compactions by tier."}, []string{"tier"}),
+		wasted:   f.NewCounter(prometheus.CounterOpts{Name: "firn_compactor_wasted_bytes_total", Help: "Bytes that were written and not committed, as writers had changed the input."}),
 	}
 }
 

@@ -110,7 +110,7 @@ func (t Table) held(k Kind, now time.Time) string {
 		return "a job is queued or running already"
 	}
 	if until := t.NotBefore[k]; now.Before(until) {
-		return fmt.Sprintf("the last job failed; tried again after %s", until.UTC().Format(time.TimeOnly))
+		return fmt.Sprintf("the last job failed or lost against writers; tried again after %s", until.UTC().Format(time.TimeOnly))
 	}
 	return ""
 }

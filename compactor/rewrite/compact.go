@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/apache/iceberg-go"
-	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
@@ -44,6 +42,10 @@ type Result struct {
 	CopyCPU, ProofCPU time.Duration
 	// Left says of groups that could be neither fused nor rewritten why.
 	Left []string
+	// Lost groups were finished and not committed, as somebody removed or deleted
+	// from their inputs meanwhile; Wasted is the bytes of their outputs.
+	Lost   int
+	Wasted int64
 }
 
 // Add sums up the results of several commits.
@@ -62,6 +64,8 @@ func (r Result) Add(o Result) Result {
 	r.CopyCPU += o.CopyCPU
 	r.ProofCPU += o.ProofCPU
 	r.Left = append(r.Left, o.Left...)
+	r.Lost += o.Lost
+	r.Wasted += o.Wasted
 	if o.SnapshotID != 0 {
 		r.SnapshotID = o.SnapshotID
 	}
@@ -110,6 +114,7 @@ type output struct {
 	columns int   // rewrite: columns whose sums were compared
 	hashed  bool  // rewrite: the multiset hash was compared
 	left    error // why the group stays as it is; nil when it was compacted
+	lost    bool  // somebody changed its inputs meanwhile
 
 	copyCPU, proofCPU time.Duration // of the SQL workers
 }
@@ -117,9 +122,9 @@ type output struct {
 // groupsAtOnce bounds what one job works on in parallel.
 const groupsAtOnce = 2
 
-// Compact carries out the groups and commits them as one snapshot. A conflict
-// (somebody removed or deleted from an input meanwhile) is
-// [catalog.ErrCommitConflict]: plan again.
+// Compact carries out the groups and commits them as one snapshot, without those
+// whose inputs somebody removed or deleted from meanwhile: Result counts these as
+// lost, and they are to be planned again.
 func (w *Worker) Compact(ctx context.Context, c Compaction) (Result, error) {
 	var res Result
 	if len(c.Groups) == 0 {
@@ -195,119 +200,4 @@ func (c *compaction) group(ctx context.Context, dir string, index int, g plan.Gr
 // location of an output: below the table's data, with the job in its name.
 func (c *compaction) location(index, part int) string {
 	return fmt.Sprintf("%s/compact-%s-%d-%d-%s.parquet", c.cfg.Catalog.DataPath(c.Table), c.JobID, index, part, uuid.NewString())
-}
-
-// commit replaces the inputs by the outputs.
-func (c *compaction) commit(ctx context.Context, outputs []output) (Result, error) {
-	var res Result
-	base := c.Scan.SnapshotID
-	// Outputs carry the sequence number of the snapshot they were made from:
-	// deletes up to it are in them, later ones still apply.
-	sequence := c.Scan.Sequence
-	change := &catalog.SnapshotChange{Operation: table.OpReplace, Base: &base}
-	removed := map[string]bool{}
-	var in int64
-	for i, o := range outputs {
-		if o.left != nil {
-			res.Left = append(res.Left, fmt.Sprintf("%s stays: %v", plan.PartitionText(c.Groups[i].Partition), o.left))
-			continue
-		}
-		in += c.Groups[i].Rows
-		for _, f := range c.Groups[i].Files {
-			removed[f.Path] = true
-			change.Removed = append(change.Removed, f.Path)
-			res.BytesIn += f.Bytes
-			res.FilesIn++
-		}
-		for _, f := range o.files {
-			change.Added = append(change.Added, catalog.FileEntry{File: f, DataSequence: &sequence})
-			res.BytesOut += f.FileSizeBytes()
-			res.FilesOut++
-		}
-		if o.tier == plan.Fuse {
-			res.Fused++
-		} else {
-			res.Rewritten++
-		}
-		if o.hashed {
-			res.Hashed++
-		}
-		res.Rows += o.rows
-		res.Deleted += o.deleted
-		res.Chunks += o.chunks
-		res.Columns += o.columns
-		res.CopyCPU += o.copyCPU
-		res.ProofCPU += o.proofCPU
-	}
-	if len(removed) == 0 {
-		return res, nil
-	}
-	change.Removed = append(change.Removed, dangling(c.Scan, removed)...)
-	if in != res.Rows+res.Deleted {
-		return res, fmt.Errorf("%w: %d rows went in, %d came out and %d were deleted", ErrProof, in, res.Rows, res.Deleted)
-	}
-	change.Summary = map[string]string{"firn.job": c.JobID, "firn.tier": res.Tier()}
-	c.Progress.Progress("commit", res.BytesIn, res.BytesIn)
-	if err := c.cfg.Bucket.Sync(ctx); err != nil {
-		return res, fmt.Errorf("sync outputs: %w", err)
-	}
-	c.cfg.BeforeCommit(ctx)
-	done, err := Commit(ctx, c.cfg.Catalog, catalog.Transaction{
-		ID: uuid.NewString(), Actor: "compactor",
-		Tables: []catalog.TableChange{{Table: c.Table.ID, Snapshot: change}},
-	})
-	if err != nil {
-		return res, fmt.Errorf("commit compaction of %s: %w", c.Table.Ident, err)
-	}
-	for _, t := range done.Tables {
-		res.SnapshotID = t.SnapshotID
-	}
-	return res, nil
-}
-
-// dangling answers the delete files that apply to no file any more once the
-// inputs are gone, each vector of a Puffin file for itself: one that stays would
-// keep the file that it names from being removed. Files that come later are
-// younger than they are.
-func dangling(scan *lake.Scan, removed map[string]bool) []string {
-	gone, stays := map[string]bool{}, map[string]bool{}
-	for _, f := range scan.Files {
-		for _, d := range f.Deletes {
-			key := d.Data.FilePath()
-			if at := d.Data.ContentOffset(); at != nil {
-				key = fmt.Sprintf("%s#%d", key, *at) // as the catalog tells them apart
-			}
-			if removed[f.Data.FilePath()] {
-				gone[key] = true
-			} else {
-				stays[key] = true
-			}
-		}
-	}
-	maps.DeleteFunc(gone, func(p string, _ bool) bool { return stays[p] })
-	out := make([]string, 0, len(gone))
-	for p := range gone {
-		out = append(out, p)
-	}
-	return out
-}
-
-// Commit commits and, where the outcome is unknown, asks again with the same
-// id until it is known or ctx ends.
-func Commit(ctx context.Context, c catalog.Committer, tx catalog.Transaction) (catalog.Committed, error) {
-	wait := 50 * time.Millisecond
-	for {
-		done, err := c.Commit(ctx, tx)
-		if err == nil || !errors.Is(err, catalog.ErrUnknownOutcome) {
-			return done, err
-		}
-		if wait *= 2; wait > 10*time.Second {
-			return done, err
-		}
-		select {
-		case <-ctx.Done():
-			return done, err
-		case <-time.After(wait):
-		}
-	}
 }

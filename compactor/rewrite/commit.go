@@ -1,0 +1,213 @@
+package rewrite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+
+	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/compactor/plan"
+	"github.com/firnlake/firn/internal/lake"
+)
+
+// commit replaces the inputs by the outputs. A group that lost against a writer
+// costs the others nothing: they are committed without it.
+func (c *compaction) commit(ctx context.Context, outputs []output) (Result, error) {
+	if err := c.cfg.Bucket.Sync(ctx); err != nil {
+		return Result{}, fmt.Errorf("sync outputs: %w", err)
+	}
+	c.cfg.BeforeCommit(ctx)
+	for {
+		res, change, err := c.change(outputs)
+		if err != nil || len(change.Removed) == 0 {
+			return res, err
+		}
+		c.Progress.Progress("commit", res.BytesIn, res.BytesIn)
+		done, err := Commit(ctx, c.cfg.Catalog, catalog.Transaction{
+			ID: uuid.NewString(), Actor: "compactor",
+			Tables: []catalog.TableChange{{Table: c.Table.ID, Snapshot: change}},
+		})
+		if err == nil {
+			for _, t := range done.Tables {
+				res.SnapshotID = t.SnapshotID
+			}
+			return res, nil
+		}
+		err = fmt.Errorf("commit compaction of %s: %w", c.Table.Ident, err)
+		if !errors.Is(err, catalog.ErrCommitConflict) {
+			return res, err
+		}
+		found, lostErr := c.findLost(ctx, outputs)
+		if lostErr != nil {
+			return res, errors.Join(err, lostErr)
+		}
+		if found == 0 {
+			return res, err
+		}
+	}
+}
+
+// change is the snapshot of all groups that were compacted and not lost.
+func (c *compaction) change(outputs []output) (Result, *catalog.SnapshotChange, error) {
+	var res Result
+	base := c.Scan.SnapshotID
+	// Outputs carry the sequence number of the snapshot they were made from:
+	// deletes up to it are in them, later ones still apply.
+	sequence := c.Scan.Sequence
+	change := &catalog.SnapshotChange{Operation: table.OpReplace, Base: &base}
+	removed := map[string]bool{}
+	var in int64
+	for i, o := range outputs {
+		switch {
+		case o.left != nil:
+			res.Left = append(res.Left, fmt.Sprintf("%s stays: %v", plan.PartitionText(c.Groups[i].Partition), o.left))
+			continue
+		case o.lost:
+			res.Lost++
+			for _, f := range o.files {
+				res.Wasted += f.FileSizeBytes()
+			}
+			continue
+		}
+		in += c.Groups[i].Rows
+		for _, f := range c.Groups[i].Files {
+			removed[f.Path] = true
+			change.Removed = append(change.Removed, f.Path)
+			res.BytesIn += f.Bytes
+			res.FilesIn++
+		}
+		for _, f := range o.files {
+			change.Added = append(change.Added, catalog.FileEntry{File: f, DataSequence: &sequence})
+			res.BytesOut += f.FileSizeBytes()
+			res.FilesOut++
+		}
+		if o.tier == plan.Fuse {
+			res.Fused++
+		} else {
+			res.Rewritten++
+		}
+		if o.hashed {
+			res.Hashed++
+		}
+		res.Rows += o.rows
+		res.Deleted += o.deleted
+		res.Chunks += o.chunks
+		res.Columns += o.columns
+		res.CopyCPU += o.copyCPU
+		res.ProofCPU += o.proofCPU
+	}
+	if len(removed) == 0 {
+		return res, change, nil
+	}
+	change.Removed = append(change.Removed, dangling(c.Scan, removed)...)
+	if in != res.Rows+res.Deleted {
+		return res, nil, fmt.Errorf("%w: %d rows went in, %d came out and %d were deleted", ErrProof, in, res.Rows, res.Deleted)
+	}
+	change.Summary = map[string]string{"firn.job": c.JobID, "firn.tier": res.Tier()}
+	return res, change, nil
+}
+
+// findLost marks the groups of which an input is gone from the table, or has other
+// deletes than the output was made with, and answers how many these are.
+func (c *compaction) findLost(ctx context.Context, outputs []output) (found int, err error) {
+	t, err := c.cfg.Catalog.LoadTableID(ctx, c.Table.ID)
+	if err != nil {
+		return 0, err
+	}
+	scan, err := c.cfg.Lake.Plan(ctx, t.Metadata, 0, nil)
+	if err != nil {
+		return 0, fmt.Errorf("look for what changed in %s: %w", c.Table.Ident, err)
+	}
+	now := make(map[string]lake.File, len(scan.Files))
+	for _, f := range scan.Files {
+		now[f.Data.FilePath()] = f
+	}
+	for i, g := range c.Groups {
+		if outputs[i].left != nil || outputs[i].lost {
+			continue
+		}
+		for _, f := range g.Files {
+			if at, ok := now[f.Path]; !ok || !sameDeletes(at, c.files[f.Path]) {
+				outputs[i].lost = true
+				found++
+				break
+			}
+		}
+	}
+	return found, nil
+}
+
+// sameDeletes says whether the same delete files apply to a data file.
+func sameDeletes(a, b lake.File) bool {
+	if len(a.Deletes) != len(b.Deletes) {
+		return false
+	}
+	keys := map[string]bool{}
+	for _, d := range a.Deletes {
+		keys[vectorKey(d)] = true
+	}
+	for _, d := range b.Deletes {
+		if !keys[vectorKey(d)] {
+			return false
+		}
+	}
+	return true
+}
+
+// vectorKey names a delete file, and a vector of a Puffin file for itself, as the
+// catalog tells them apart.
+func vectorKey(d lake.DeleteFile) string {
+	if at := d.Data.ContentOffset(); at != nil {
+		return fmt.Sprintf("%s#%d", d.Data.FilePath(), *at)
+	}
+	return d.Data.FilePath()
+}
+
+// dangling answers the delete files that apply to no file any more once the
+// inputs are gone, each vector of a Puffin file for itself: one that stays would
+// keep the file that it names from being removed. Files that come later are
+// younger than they are.
+func dangling(scan *lake.Scan, removed map[string]bool) []string {
+	gone, stays := map[string]bool{}, map[string]bool{}
+	for _, f := range scan.Files {
+		for _, d := range f.Deletes {
+			key := vectorKey(d)
+			if removed[f.Data.FilePath()] {
+				gone[key] = true
+			} else {
+				stays[key] = true
+			}
+		}
+	}
+	maps.DeleteFunc(gone, func(p string, _ bool) bool { return stays[p] })
+	out := make([]string, 0, len(gone))
+	for p := range gone {
+		out = append(out, p)
+	}
+	return out
+}
+
+// Commit commits and, where the outcome is unknown, asks again with the same
+// id until it is known or ctx ends.
+func Commit(ctx context.Context, c catalog.Committer, tx catalog.Transaction) (catalog.Committed, error) {
+	wait := 50 * time.Millisecond
+	for {
+		done, err := c.Commit(ctx, tx)
+		if err == nil || !errors.Is(err, catalog.ErrUnknownOutcome) {
+			return done, err
+		}
+		if wait *= 2; wait > 10*time.Second {
+			return done, err
+		}
+		select {
+		case <-ctx.Done():
+			return done, err
+		case <-time.After(wait):
+		}
+	}
+}

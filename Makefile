@@ -22,7 +22,7 @@ LDFLAGS = -X github.com/firnlake/firn/internal/telemetry.commit=$(COMMIT)
 # What is compiled or embedded into bin/firn, and into the page.
 SOURCES := go.mod go.sum $(shell find cmd catalog writer compactor query internal proto web -name node_modules -prune -o -name dist -prune -o \
 	-type f \( -name '*.go' -o -name '*.tmpl' -o -name fallback.html \) ! -name '*_test.go' -print)
-PAGE := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f ! -name '*.go' ! -name '*.test.ts*' ! -name fallback.html ! -name buf.gen.yaml -print)
+PAGE := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f ! -name '*.go' ! -name '*.test.ts*' ! -name fallback.html ! -name buf.gen.yaml -print) $(wildcard docs/compatibility/*.json)
 
 export GOLANGCI_VERSION MINIO_VERSION
 

@@ -25,6 +25,8 @@ export default defineConfig(({ mode }) => ({
     chunkSizeWarningLimit: 700,
   },
   server: {
+    // The compatibility matrix is read from docs/.
+    fs: { allow: [".."] },
     proxy: {
       "^/(firn\\.v1\\.|v1/|livez|readyz|metrics)": "http://127.0.0.1:8181",
     },

@@ -9,6 +9,7 @@ import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { digits, equal, eventually, Journey } from "./browser.mjs";
 import { commandsJourney } from "./commands.mjs";
+import { compatibilityJourney } from "./compatibility.mjs";
 import { firstLoad, narrow, silence } from "./conditions.mjs";
 import { queryJourney } from "./query.mjs";
 import { quarantineJourney } from "./quarantine.mjs";
@@ -46,6 +47,7 @@ try {
   await queryJourney(journey, expected);
   await quarantineJourney(journey, expected);
   await maintenanceJourney(journey, expected);
+  await compatibilityJourney(journey, expected);
   await journey.visit("dark");
   await everyScreen(journey, expected);
   await narrow(journey, screensOf(expected));
@@ -161,6 +163,7 @@ function screensOf({ bronze, silver }) {
     ["jobs", "/jobs", "tr[data-row]"],
     ["quarantine", "/quarantine", "tr[data-row]"],
     ["ingest", "/ingest", "tr[data-row]"],
+    ["compatibility", "/compatibility", "tr[data-row]"],
     ["sql", `/sql?q=${encodeURIComponent(`SELECT * FROM ${silver.table} LIMIT 200`)}`, ".cm-content"],
   ];
 }

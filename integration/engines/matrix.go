@@ -1,6 +1,8 @@
 package engines
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,9 +13,51 @@ import (
 // headings of the engines in the matrix.
 var headings = map[Name]string{Spark: "Spark", Trino: "Trino", PyIceberg: "PyIceberg", DuckDB: "DuckDB", Polars: "polars", Firn: "Firn SQL"}
 
+// layout is the matrix without its cells, for the page: lines and columns in
+// order.
+type layout struct {
+	Features []Feature `json:"features"`
+	Engines  []heading `json:"engines"`
+}
+
+type heading struct {
+	Name    Name   `json:"name"`
+	Heading string `json:"heading"`
+}
+
+func layoutText() ([]byte, error) {
+	l := layout{Features: Features()}
+	for _, name := range order {
+		l.Engines = append(l.Engines, heading{name, headings[name]})
+	}
+	text, err := json.MarshalIndent(l, "", " ")
+	return append(text, '\n'), err
+}
+
+// layoutHeld: the page draws the features and engines of today.
+func layoutHeld(docs string) error {
+	want, err := layoutText()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(docs, "compatibility", "layout.json")
+	got, err := os.ReadFile(path)
+	if err == nil && !bytes.Equal(got, want) {
+		err = fmt.Errorf("%s is not of today's features and engines; renew it with `make test-engines RUN=TestRendering RECORD=1`", path)
+	}
+	return err
+}
+
 // writeMatrix makes docs/compatibility.md of the results under
-// docs/compatibility.
+// docs/compatibility, and the layout beside them.
 func writeMatrix(docs string) error {
+	text, err := layoutText()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(docs, "compatibility", "layout.json"), text, 0o644); err != nil {
+		return err
+	}
 	embedded, err := readResults(filepath.Join(docs, "compatibility", "embedded.json"))
 	if err != nil {
 		return err

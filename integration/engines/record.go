@@ -155,7 +155,7 @@ func settle(docs, store string, found []Result, part, write bool) error {
 	}
 	slices.SortFunc(all, compare)
 	if !write {
-		return differ(committed, all, path)
+		return errors.Join(differ(committed, all, path), layoutHeld(docs))
 	}
 	text, err := json.MarshalIndent(all, "", " ")
 	if err != nil {

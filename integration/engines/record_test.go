@@ -46,6 +46,11 @@ func TestFindingsAreHeld(t *testing.T) {
 	require.NoError(t, settle(docs, "embedded", []Result{spark}, true, true))
 	require.NoError(t, settle(docs, "embedded", every, false, false))
 
+	page, err = os.ReadFile(filepath.Join(docs, "compatibility", "layout.json"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(docs, "compatibility", "layout.json"), page[1:], 0o600))
+	require.ErrorContains(t, settle(docs, "embedded", every, false, false), "layout.json is not of today's features")
+
 	require.NoError(t, settle(docs, "minio", []Result{spark, broken3()}, false, true))
 	page, err = os.ReadFile(filepath.Join(docs, "compatibility.md"))
 	require.NoError(t, err)

@@ -10,6 +10,7 @@ export const places: { key: string; to: string; label: string }[] = [
   { key: "q", to: "/quarantine", label: "Quarantine" },
   { key: "i", to: "/ingest", label: "Ingest" },
   { key: "s", to: "/sql", label: "SQL" },
+  { key: "c", to: "/compatibility", label: "Compatibility" },
 ];
 
 function typing(target: EventTarget | null): boolean {

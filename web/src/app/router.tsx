@@ -87,6 +87,7 @@ const tree = root.addChildren([
   screen("/quarantine", () => import("~/screens/quarantine/quarantine")),
   screen("/ingest", () => import("~/screens/ingest/ingest")),
   screen("/sql", () => import("~/screens/sql/sql")),
+  screen("/compatibility", () => import("~/screens/compatibility/compatibility")),
 ]);
 
 export const router = createRouter({

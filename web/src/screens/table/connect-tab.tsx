@@ -5,6 +5,7 @@ import { cli } from "~/lake/cli";
 import { parseTable } from "~/lake/name";
 import { CopyButton, CopyCli } from "~/ui/copy";
 import { Facets } from "~/ui/filters";
+import { Go } from "~/ui/go";
 import { Card, Code } from "~/ui/layout";
 import { Loaded } from "~/ui/states";
 import { useTableName } from "./name";
@@ -25,12 +26,17 @@ export default function ConnectTab() {
   const query = useQuery(CatalogService.method.getConnect, { table: parseTable(name), engine });
   return (
     <div className="max-w-4xl space-y-3">
-      <Facets
-        label="Engine"
-        facets={engines}
-        value={engine}
-        onChange={(value) => value && setFilters({ engine: value })}
-      />
+      <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
+        <Facets
+          label="Engine"
+          facets={engines}
+          value={engine}
+          onChange={(value) => value && setFilters({ engine: value })}
+        />
+        <Go to="/compatibility" search={{ engine }} className="link text-xs">
+          What {engines.find((entry) => entry.value === engine)?.label} can do here
+        </Go>
+      </div>
       <Loaded query={query} doing={`write the snippet for ${engine}`} rows={8}>
         {(data) => (
           <Card

@@ -231,19 +231,8 @@ func (s *Service) policyOf(t *catalog.Table) (plan.Policy, error) {
 		return p, err
 	}
 	p.FormatVersion = t.Metadata.Version()
-	if _, set := t.Metadata.Properties()[plan.PropertySort]; !set {
-		order := t.Metadata.SortOrder()
-		for _, f := range order.Fields() {
-			name, ok := t.Metadata.CurrentSchema().FindColumnName(f.SourceID())
-			if !ok || strings.Contains(name, ".") || f.Transform.String() != "identity" {
-				p.Sort = nil // an order that we cannot make is not half made
-				break
-			}
-			if strings.EqualFold(string(f.Direction), "desc") {
-				name += " DESC"
-			}
-			p.Sort = append(p.Sort, name)
-		}
+	if _, set := t.Metadata.Properties()[plan.PropertySort]; !set && len(p.Sort) == 0 {
+		p.Sort = rewrite.TableSort(t.Metadata)
 	}
 	return p, nil
 }

@@ -79,7 +79,7 @@ func (p Policy) partition(files []File, full bool, quiet time.Duration, held *re
 	slices.SortFunc(chosen, func(a, b File) int {
 		return cmp.Or(cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.Path, b.Path))
 	})
-	for _, part := range p.cut(chosen) {
+	for _, part := range p.runs(chosen) {
 		var total int64
 		dirty := 0
 		for _, f := range part {
@@ -99,7 +99,7 @@ func (p Policy) partition(files []File, full bool, quiet time.Duration, held *re
 		if dirty > 0 {
 			why = append(why, fmt.Sprintf("%s with many deleted rows", count(int64(dirty), "file")))
 		}
-		groups = append(groups, p.group(part, 1, strings.Join(why, ", ")))
+		groups = append(groups, p.group(part, p.outputs(part), strings.Join(why, ", ")))
 	}
 	return groups
 }

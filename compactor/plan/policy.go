@@ -53,8 +53,8 @@ type Policy struct {
 	// RowHash checks the multiset hash of rows after a rewrite, beside counts
 	// and sums.
 	RowHash bool
-	// Sort is the ORDER BY of rewrites, column names with DESC where wanted;
-	// empty keeps the order of arrival.
+	// Sort is the order of rewrites as [ParseOrder] reads it: terms of an ORDER
+	// BY, or a curve; empty keeps the order of arrival.
 	Sort []string
 	// MaxJobBytes bounds the input of one job; the rest waits for the next.
 	MaxJobBytes int64
@@ -146,13 +146,12 @@ func PolicyOf(base Policy, props map[string]string) (Policy, error) {
 	read(PropertyMaxAge, integer(&age, 0))
 	read(PropertyGrace, duration(&p.Grace))
 	read(PropertySort, func(s string) error {
-		p.Sort = nil
-		for c := range strings.SplitSeq(s, ",") {
-			if c = strings.TrimSpace(c); c != "" {
-				p.Sort = append(p.Sort, c)
-			}
+		p.Sort = SplitSort(s)
+		o, err := ParseOrder(p.Sort)
+		if o.Curve == "" && len(o.Terms) == 0 {
+			p.Sort = nil
 		}
-		return nil
+		return err
 	})
 	if bad != nil {
 		return base, bad

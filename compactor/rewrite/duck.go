@@ -16,6 +16,7 @@ import (
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 	firnparquet "github.com/firnlake/firn/internal/parquet"
+	"github.com/firnlake/firn/internal/parquet/fuse"
 )
 
 // Field ids that Iceberg reserves for row lineage.
@@ -26,80 +27,157 @@ const (
 	updatedName  = "_last_updated_sequence_number"
 )
 
-// rewrite reads the rows of a group with deletes applied and writes them anew.
+// rewrite reads the rows of a group with deletes applied and writes them anew:
+// into one file, in order, which is then cut at its row groups into files of the
+// target size. So each of them covers a range of its own, and has the size that
+// it should have whatever the rows compress to.
 func (c *compaction) rewrite(ctx context.Context, dir string, index int, g plan.Group, files []lake.File) (output, error) {
 	out := output{tier: plan.Rewrite}
 	if c.cfg.Pool == nil {
 		return out, fmt.Errorf("rewrite: %w", duck.ErrNotBuiltIn)
 	}
-	lineage := c.Table.Metadata.Version() >= 3
-	scan := *c.Scan
-	scan.Files = files
-	rel, err := c.cfg.Lake.Relation(ctx, &scan, lake.RelationOptions{WithRowID: lineage, WithFile: g.Outputs > 1})
+	src, err := c.source(ctx, g, files)
 	if err != nil {
 		return out, err
 	}
-	defer rel.Release()
-	columns, err := columnsOf(c.Scan.Schema, lineage)
-	if err != nil {
-		return out, err
-	}
-	order, err := orderBy(c.Policy.Sort, c.Scan.Schema)
-	if err != nil {
-		return out, err
-	}
+	defer src.rel.Release()
 	codec, err := codecOf(c.Table.Metadata.Properties())
 	if err != nil {
 		return out, err
 	}
-	var paths []string
-	for part, where := range split(g) {
-		path := filepath.Join(dir, fmt.Sprintf("part-%d.parquet", part))
-		// A quarter of a million rows: groups of a million cost DuckDB's COPY a
-		// seventh more CPU time and a fifth more memory.
-		sql := fmt.Sprintf("COPY (SELECT %s FROM %s AS r%s%s) TO %s (FORMAT parquet, COMPRESSION %s, ROW_GROUP_SIZE 262144, ROW_GROUP_SIZE_BYTES '128MB', FIELD_IDS %s)",
-			columns.list(), rel.SQL, where, order, duck.Quote(path), codec, columns.fieldIDs())
-		_, cost, err := c.cfg.Pool.ExecStats(ctx, duck.Job{Setup: rel.Setup, SQL: sql, Read: rel.Paths, WriteDir: dir})
-		if err != nil {
-			return out, fmt.Errorf("rewrite: %w", err)
-		}
-		out.copyCPU += cost.CPU
-		paths = append(paths, path)
+	path := filepath.Join(dir, "rewritten.parquet")
+	job := src.job(fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, COMPRESSION %s, ROW_GROUP_SIZE %d, ROW_GROUP_SIZE_BYTES '128MB', FIELD_IDS %s)",
+		src.sql(), duck.Quote(path), codec, c.rowGroup(g), src.columns.fieldIDs()))
+	job.WriteDir = dir
+	if g.Outputs > 1 && src.order.by == "" {
+		job.Threads = 1 // one reader keeps the rows of a large file together
 	}
-	proof := &prover{pool: c.cfg.Pool, columns: columns, hash: c.Policy.RowHash}
-	rows, err := proof.compare(ctx, rel, paths)
+	_, cost, err := c.cfg.Pool.ExecStats(ctx, job)
 	if err != nil {
-		return out, err
+		return out, fmt.Errorf("rewrite: %w", err)
 	}
-	out.proofCPU = proof.cpu
-	out.rows, out.columns, out.hashed = rows, len(columns), c.Policy.RowHash
-	if out.deleted, err = deletedRows(g, files, rows); err != nil {
+	out.copyCPU = cost.CPU
+	paths, err := fuse.Cut(ctx, path, c.Policy.Target, func(part int) string { return filepath.Join(dir, fmt.Sprintf("part-%d.parquet", part)) })
+	if err != nil {
+		return out, fmt.Errorf("rewrite: %w", err)
+	}
+	if err := c.prove(ctx, src, g, files, paths, &out); err != nil {
 		return out, err
 	}
 	o := c.fileOptions(g, files)
-	if lineage {
+	o.SortOrderID = src.order.id
+	if src.lineage {
 		o.Schema = withLineage(o.Schema)
 	}
 	for part, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return out, fmt.Errorf("look at output: %w", err)
-		}
-		location := c.location(index, part)
-		df, err := firnparquet.DataFileFromPath(ctx, o, path, location)
-		if err != nil {
+		if err := c.keep(ctx, o, path, c.location(index, part), &out); err != nil {
 			return out, err
 		}
-		if df.Count() == 0 {
-			continue // all rows are deleted
-		}
-		if err := c.put(ctx, path, location, info.Size()); err != nil {
-			return out, err
-		}
-		out.files = append(out.files, df)
 	}
 	c.Progress.Advance(g.Bytes)
 	return out, nil
+}
+
+// source is the rows of a group, as SQL.
+type source struct {
+	rel     *lake.Relation
+	columns columns
+	lineage bool
+	order   ordering
+	temp    int64 // bytes that may be spilled
+}
+
+// source makes the relation of a group; the caller releases it.
+func (c *compaction) source(ctx context.Context, g plan.Group, files []lake.File) (*source, error) {
+	src := &source{lineage: c.Table.Metadata.Version() >= 3}
+	var err error
+	if src.columns, err = columnsOf(c.Scan.Schema, src.lineage); err != nil {
+		return nil, err
+	}
+	sort, err := plan.ParseOrder(c.Policy.Sort)
+	if err != nil {
+		return nil, err
+	}
+	scan := *c.Scan
+	scan.Files = files
+	if src.rel, err = c.cfg.Lake.Relation(ctx, &scan, lake.RelationOptions{WithRowID: src.lineage}); err != nil {
+		return nil, err
+	}
+	if sort.Curve != "" {
+		src.order, err = c.along(ctx, sort, src.rel, c.Scan.Schema)
+	} else {
+		src.order.by, err = orderBy(sort.Terms, c.Scan.Schema)
+		src.order.id = sortOrderID(c.Table.Metadata, sort.Terms)
+	}
+	if err != nil {
+		src.rel.Release()
+		return nil, err
+	}
+	if src.order.by != "" {
+		src.temp = spillFactor*g.Bytes + 2<<30
+	}
+	return src, nil
+}
+
+// spillFactor is how much larger rows can be in a sort than in their files.
+const spillFactor = 16
+
+// sql selects the rows, in order.
+func (s *source) sql() string {
+	return "SELECT " + s.columns.list() + " FROM " + s.rel.SQL + " AS r" + s.order.join + s.order.by
+}
+
+func (s *source) job(sql string) duck.Job {
+	return duck.Job{Setup: slices.Concat(s.rel.Setup, s.order.setup), SQL: sql, Read: s.rel.Paths, TempBytes: s.temp}
+}
+
+const (
+	// A quarter of a million rows: groups of a million cost DuckDB's COPY a
+	// seventh more CPU time and a fifth more memory.
+	rowGroupRows  = 262_144
+	leastGroupRow = 2048
+	// groupsAFile is how finely a file of several can be cut.
+	groupsAFile = 8
+)
+
+// rowGroup is the rows of a row group: fewer where the file will be cut.
+func (c *compaction) rowGroup(g plan.Group) int64 {
+	if g.Outputs < 2 || g.Rows == 0 {
+		return rowGroupRows
+	}
+	rows := c.Policy.Target * g.Rows / max(g.Bytes, 1) / groupsAFile
+	return min(max(rows, leastGroupRow), rowGroupRows)
+}
+
+// prove compares what was written with what was read.
+func (c *compaction) prove(ctx context.Context, src *source, g plan.Group, files []lake.File, paths []string, out *output) error {
+	proof := &prover{pool: c.cfg.Pool, columns: src.columns, hash: c.Policy.RowHash}
+	rows, err := proof.compare(ctx, src.rel, paths)
+	if err != nil {
+		return err
+	}
+	out.proofCPU = proof.cpu
+	out.rows, out.columns, out.hashed = rows, len(src.columns), c.Policy.RowHash
+	out.deleted, err = deletedRows(g, files, rows)
+	return err
+}
+
+// keep describes a finished file and puts it at its location; one without rows,
+// since all are deleted, is left out.
+func (c *compaction) keep(ctx context.Context, o firnparquet.FileOptions, path, location string, out *output) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("look at output: %w", err)
+	}
+	df, err := firnparquet.DataFileFromPath(ctx, o, path, location)
+	if err != nil || df.Count() == 0 {
+		return err
+	}
+	if err := c.put(ctx, path, location, info.Size()); err != nil {
+		return err
+	}
+	out.files = append(out.files, df)
+	return nil
 }
 
 // deletedRows checks what is missing against what the delete files can explain.
@@ -123,19 +201,6 @@ func deletedRows(g plan.Group, files []lake.File, rows int64) (int64, error) {
 	return deleted, nil
 }
 
-// split divides an oversized file by row position; one part is everything.
-func split(g plan.Group) []string {
-	if g.Outputs <= 1 {
-		return []string{""}
-	}
-	per := (g.Rows + int64(g.Outputs) - 1) / int64(g.Outputs)
-	var out []string
-	for i := range g.Outputs {
-		out = append(out, fmt.Sprintf(" WHERE _pos >= %d AND _pos < %d", int64(i)*per, int64(i+1)*per))
-	}
-	return out
-}
-
 // codecOf is the codec that the table asks for, as DuckDB calls it.
 func codecOf(props iceberg.Properties) (string, error) {
 	name := props[firnparquet.PropertyCodec]
@@ -150,28 +215,6 @@ func codecOf(props iceberg.Properties) (string, error) {
 		return "lz4_raw", nil
 	}
 	return string(codec), nil
-}
-
-// orderBy is the ORDER BY clause for a policy's sort columns.
-func orderBy(sort []string, s *iceberg.Schema) (string, error) {
-	var terms []string
-	for _, t := range sort {
-		words := strings.Fields(t)
-		direction := "ASC NULLS FIRST"
-		if len(words) == 2 && strings.EqualFold(words[1], "desc") {
-			direction = "DESC NULLS LAST"
-		} else if len(words) > 2 || len(words) == 2 && !strings.EqualFold(words[1], "asc") {
-			return "", fmt.Errorf("sort term %q: want a column, and ASC or DESC", t)
-		}
-		if !slices.ContainsFunc(s.Fields(), func(f iceberg.NestedField) bool { return f.Name == words[0] }) {
-			return "", fmt.Errorf("sort term %q: the table has no such column", t)
-		}
-		terms = append(terms, "r."+duck.QuoteName(words[0])+" "+direction)
-	}
-	if len(terms) == 0 {
-		return "", nil
-	}
-	return " ORDER BY " + strings.Join(terms, ", "), nil
 }
 
 // column is one column of the output.

@@ -125,6 +125,13 @@ func TestDeletedRowsAreExplained(t *testing.T) {
 
 func TestSortTermsAreChecked(t *testing.T) {
 	s := iceberg.NewSchema(0, iceberg.NestedField{ID: 1, Name: "a b", Type: iceberg.PrimitiveTypes.Int64}, iceberg.NestedField{ID: 2, Name: "c", Type: iceberg.PrimitiveTypes.Int64})
+	orderBy := func(policy []string, s *iceberg.Schema) (string, error) {
+		o, err := plan.ParseOrder(policy)
+		if err != nil {
+			return "", err
+		}
+		return orderBy(o.Terms, s)
+	}
 	if got, err := orderBy([]string{"c DESC", "c"}, s); err != nil || !strings.Contains(got, `r."c" DESC`) {
 		t.Errorf("%q %v", got, err)
 	}

@@ -237,7 +237,7 @@ func (s *Service) load(ctx context.Context, st *statement) error {
 			if err != nil {
 				return fmt.Errorf("table %s: %w", use.ident, err)
 			}
-			use.relation, err = s.cfg.Lake.Relation(ctx, use.scan, lake.RelationOptions{})
+			use.relation, err = s.cfg.Lake.Relation(ctx, use.scan, lake.RelationOptions{Unread: true})
 			if err != nil {
 				return fmt.Errorf("table %s: %w", use.ident, err)
 			}

@@ -62,6 +62,7 @@ func TestForeignSparkFormats(t *testing.T) {
 		_, err := firn.TryRead(ctx, variant.path...)
 		return err
 	})
+	require.Equal(t, []string{"10 | 20"}, firn.Query(t, "SELECT count(*), sum(id)::BIGINT FROM "+firn.Table(variant.path...)).Lines(), "its other columns are read")
 	firn.Check(t, engines.LeavesAlone, 3, func(t *testing.T) { variant.leftAlone(t, "variant") })
 
 	firn.Check(t, engines.Defaults, 3, func(t *testing.T) {

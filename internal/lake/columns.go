@@ -23,6 +23,8 @@ type column struct {
 	typ   string  // DuckDB's
 	deflt *string // of files that lack it, as text; nil for NULL
 	plain bool    // its name may be used inside
+	// unread says why values of its type are not read; nil when they are.
+	unread error
 }
 
 // inner is the column inside the relation: by its name, so that plans can be

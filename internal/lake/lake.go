@@ -102,6 +102,10 @@ type Entry struct {
 type RelationOptions struct {
 	// Columns by name; nil means all, in the schema's order.
 	Columns []string
+	// Unread gives columns whose type is not read all the same. A statement that
+	// uses their values fails and says why; one that does not is none of their
+	// business. Without it such a column is [ErrUnsupported].
+	Unread bool
 	// WithFile adds _file (location, VARCHAR) and _pos (BIGINT).
 	WithFile bool
 	// WithSequence adds _seq, the data sequence number of the row's file.

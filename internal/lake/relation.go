@@ -2,6 +2,7 @@ package lake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,8 +50,8 @@ type relationBuilder struct {
 	scan *Scan
 	opts RelationOptions
 
-	fields     []iceberg.NestedField // selected
-	cols       []column              // of fields, same order
+	fields     []iceberg.NestedField // selected, and read
+	cols       []column              // selected
 	groups     []*fileGroup
 	projection *projector
 	scopes     map[string]int32 // partition -> number, for equality deletes
@@ -99,11 +100,17 @@ func (b *relationBuilder) columns() error {
 	}
 	for _, f := range b.fields {
 		c, err := newColumn(f)
+		if b.opts.Unread && errors.Is(err, ErrUnsupported) {
+			c, err = column{id: f.ID, name: f.Name, typ: "VARCHAR", unread: err}, nil
+		}
 		if err != nil {
 			return err
 		}
 		b.cols = append(b.cols, c)
 	}
+	b.fields = slices.DeleteFunc(slices.Clone(b.fields), func(f iceberg.NestedField) bool {
+		return slices.ContainsFunc(b.cols, func(c column) bool { return c.id == f.ID && c.unread != nil })
+	})
 	markPlain(b.cols)
 	return nil
 }
@@ -210,7 +217,12 @@ func (b *relationBuilder) sql(ctx context.Context) (string, error) {
 // groupSQL is the SELECT over one group. Inside, _i and _p are file number and
 // position.
 func (b *relationBuilder) groupSQL(ctx context.Context, n int, g *fileGroup) (string, error) {
-	read := slices.Clone(b.cols) // all that is needed of a row
+	var read []column // all that is needed of a row
+	for _, c := range b.cols {
+		if c.unread == nil {
+			read = append(read, c)
+		}
+	}
 	for _, ids := range g.equality {
 		for _, id := range ids {
 			if slices.ContainsFunc(read, func(c column) bool { return c.id == id }) {
@@ -327,7 +339,11 @@ func (b *relationBuilder) expression(g *fileGroup, c *column) (expr string, abse
 func (b *relationBuilder) outputs() string {
 	var list []string
 	for _, c := range b.cols {
-		list = append(list, "t."+c.inner()+" AS "+duck.QuoteName(c.name))
+		value := "t." + c.inner()
+		if c.unread != nil {
+			value = "error(" + duck.Quote(fmt.Sprintf("%v; leave it out: name other columns, or SELECT * EXCLUDE (%s)", c.unread, duck.QuoteName(c.name))) + ")::" + c.typ
+		}
+		list = append(list, value+" AS "+duck.QuoteName(c.name))
 	}
 	if b.opts.WithFile {
 		list = append(list, "t.loc AS _file", "t._p AS _pos")

@@ -29,7 +29,7 @@ const (
 
 // axis is one column of a curve.
 type axis struct {
-	column string
+	expr   string
 	typ    string   // DuckDB's
 	nulls  float64  // share
 	bounds []string // quantiles of the values that are not NULL, as text
@@ -37,28 +37,41 @@ type axis struct {
 
 // along is the ordering by a curve. It reads a sample of the relation.
 func (c *compaction) along(ctx context.Context, o plan.Order, rel *lake.Relation, s *iceberg.Schema) (ordering, error) {
-	var list, sums []string
+	exprs := make([]string, len(o.Columns))
 	for i, name := range o.Columns {
 		if _, err := sortColumn(name, s); err != nil {
 			return ordering{}, err
 		}
-		list = append(list, "r."+duck.QuoteName(name)+" AS c"+strconv.Itoa(i))
+		exprs[i] = "r." + duck.QuoteName(name)
+	}
+	axes, err := c.sample(ctx, rel, exprs)
+	if err != nil {
+		return ordering{}, fmt.Errorf("sample rows for %s: %w", o.Curve, err)
+	}
+	return curveSQL(o.Curve, axes), nil
+}
+
+// sample takes the ranks of expressions over a relation.
+func (c *compaction) sample(ctx context.Context, rel *lake.Relation, exprs []string) ([]axis, error) {
+	var list, sums []string
+	for i, e := range exprs {
+		list = append(list, e+" AS c"+strconv.Itoa(i))
 		sums = append(sums, fmt.Sprintf("any_value(typeof(c%d)) AS t%d, count(c%d) AS n%d, quantile_disc(c%d, %s)::VARCHAR[] AS q%d", i, i, i, i, i, fractions(), i))
 	}
 	sql := fmt.Sprintf("SELECT count(*) AS n, %s FROM (SELECT %s FROM %s AS r USING SAMPLE reservoir(%d ROWS) REPEATABLE (1))",
 		strings.Join(sums, ", "), strings.Join(list, ", "), rel.SQL, sampled)
 	rows, err := c.cfg.Pool.Exec(ctx, duck.Job{Setup: rel.Setup, Read: rel.Paths, SQL: sql})
 	if err != nil {
-		return ordering{}, fmt.Errorf("sample rows for %s: %w", o.Curve, err)
+		return nil, err
 	}
 	if len(rows) != 1 {
-		return ordering{}, fmt.Errorf("sample rows for %s: %d answers", o.Curve, len(rows))
+		return nil, fmt.Errorf("%d answers instead of one", len(rows))
 	}
-	axes := make([]axis, len(o.Columns))
-	for i, name := range o.Columns {
-		axes[i] = axisOf(rows[0], i, name)
+	axes := make([]axis, len(exprs))
+	for i, e := range exprs {
+		axes[i] = axisOf(rows[0], i, e)
 	}
-	return curveSQL(o.Curve, axes), nil
+	return axes, nil
 }
 
 func fractions() string {
@@ -69,9 +82,9 @@ func fractions() string {
 	return "[" + strings.Join(out, ", ") + "]"
 }
 
-func axisOf(row map[string]any, i int, name string) axis {
+func axisOf(row map[string]any, i int, expr string) axis {
 	n, _ := row["n"].(int64)
-	a := axis{column: name}
+	a := axis{expr: expr}
 	a.typ, _ = row[fmt.Sprint("t", i)].(string)
 	if values, _ := row[fmt.Sprint("n", i)].(int64); n > 0 {
 		a.nulls = float64(n-values) / float64(n)
@@ -93,7 +106,8 @@ func curveSQL(curve string, axes []axis) ordering {
 		for i, a := range axes {
 			terms[i] = a.step(bits, func(step int) int { return spread(step, bits, len(axes)) << (len(axes) - 1 - i) })
 		}
-		return ordering{by: " ORDER BY " + strings.Join(terms, " + ")}
+		place := "(" + strings.Join(terms, " + ") + ")"
+		return ordering{by: " ORDER BY " + place, parts: placeRanges(place, bits*len(axes))}
 	}
 	for i, a := range axes {
 		terms[i] = a.step(bits, func(step int) int { return step << (bits * (len(axes) - 1 - i)) })
@@ -107,7 +121,20 @@ func curveSQL(curve string, axes []axis) ordering {
 		setup: []string{"CREATE TEMP TABLE _firn_curve AS SELECT unnest(l)::INTEGER AS place, (generate_subscripts(l, 1) - 1)::INTEGER AS cell FROM (SELECT string_split(" +
 			duck.Quote(strings.Join(text, ",")) + ", ',') AS l)"},
 		join: " LEFT JOIN _firn_curve AS k ON k.cell = (" + strings.Join(terms, " + ") + ")",
-		by:   " ORDER BY k.place",
+		by:    " ORDER BY k.place",
+		parts: placeRanges("k.place", bits*len(axes)),
+	}
+}
+
+// placeRanges divides rows by their place on a curve of so many bits.
+func placeRanges(place string, bits int) func(n int) []string {
+	return func(n int) []string {
+		out := make([]string, n)
+		width := (1<<bits + n - 1) / n
+		for i := range out {
+			out[i] = fmt.Sprintf("%s // %d = %d", place, width, i)
+		}
+		return out
 	}
 }
 
@@ -115,7 +142,6 @@ func curveSQL(curve string, axes []axis) ordering {
 // search in the quantiles, written out. A value on several of them, because it is
 // frequent, is on the first.
 func (a axis) step(bits int, value func(step int) int) string {
-	column := "r." + duck.QuoteName(a.column)
 	steps := 1 << bits
 	below := int(a.nulls * float64(steps)) // steps of the NULLs
 	if a.nulls > 0 {
@@ -140,9 +166,9 @@ func (a axis) step(bits int, value func(step int) int) string {
 			return strconv.Itoa(value(first[from]))
 		}
 		mid := (from + to) / 2
-		return fmt.Sprintf("CASE WHEN %s <= CAST(%s AS %s) THEN %s ELSE %s END", column, duck.Quote(bounds[mid]), a.typ, search(from, mid), search(mid+1, to))
+		return fmt.Sprintf("CASE WHEN %s <= CAST(%s AS %s) THEN %s ELSE %s END", a.expr, duck.Quote(bounds[mid]), a.typ, search(from, mid), search(mid+1, to))
 	}
-	return fmt.Sprintf("(CASE WHEN %s IS NULL THEN %d ELSE %s END)", column, value(0), search(0, len(bounds)))
+	return fmt.Sprintf("(CASE WHEN %s IS NULL THEN %d ELSE %s END)", a.expr, value(0), search(0, len(bounds)))
 }
 
 // spread puts n-1 zero bits behind each bit.

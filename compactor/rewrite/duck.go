@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +15,6 @@ import (
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 	firnparquet "github.com/firnlake/firn/internal/parquet"
-	"github.com/firnlake/firn/internal/parquet/fuse"
 )
 
 // Field ids that Iceberg reserves for row lineage.
@@ -41,25 +39,9 @@ func (c *compaction) rewrite(ctx context.Context, dir string, index int, g plan.
 		return out, err
 	}
 	defer src.rel.Release()
-	codec, err := codecOf(c.Table.Metadata.Properties())
+	paths, err := c.write(ctx, dir, src, g, &out)
 	if err != nil {
 		return out, err
-	}
-	path := filepath.Join(dir, "rewritten.parquet")
-	job := src.job(fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, COMPRESSION %s, ROW_GROUP_SIZE %d, ROW_GROUP_SIZE_BYTES '128MB', FIELD_IDS %s)",
-		src.sql(), duck.Quote(path), codec, c.rowGroup(g), src.columns.fieldIDs()))
-	job.WriteDir = dir
-	if g.Outputs > 1 && src.order.by == "" {
-		job.Threads = 1 // one reader keeps the rows of a large file together
-	}
-	_, cost, err := c.cfg.Pool.ExecStats(ctx, job)
-	if err != nil {
-		return out, fmt.Errorf("rewrite: %w", err)
-	}
-	out.copyCPU = cost.CPU
-	paths, err := fuse.Cut(ctx, path, c.Policy.Target, func(part int) string { return filepath.Join(dir, fmt.Sprintf("part-%d.parquet", part)) })
-	if err != nil {
-		return out, fmt.Errorf("rewrite: %w", err)
 	}
 	if err := c.prove(ctx, src, g, files, paths, &out); err != nil {
 		return out, err
@@ -76,77 +58,6 @@ func (c *compaction) rewrite(ctx context.Context, dir string, index int, g plan.
 	}
 	c.Progress.Advance(g.Bytes)
 	return out, nil
-}
-
-// source is the rows of a group, as SQL.
-type source struct {
-	rel     *lake.Relation
-	columns columns
-	lineage bool
-	order   ordering
-	temp    int64 // bytes that may be spilled
-}
-
-// source makes the relation of a group; the caller releases it.
-func (c *compaction) source(ctx context.Context, g plan.Group, files []lake.File) (*source, error) {
-	src := &source{lineage: c.Table.Metadata.Version() >= 3}
-	var err error
-	if src.columns, err = columnsOf(c.Scan.Schema, src.lineage); err != nil {
-		return nil, err
-	}
-	sort, err := plan.ParseOrder(c.Policy.Sort)
-	if err != nil {
-		return nil, err
-	}
-	scan := *c.Scan
-	scan.Files = files
-	if src.rel, err = c.cfg.Lake.Relation(ctx, &scan, lake.RelationOptions{WithRowID: src.lineage}); err != nil {
-		return nil, err
-	}
-	if sort.Curve != "" {
-		src.order, err = c.along(ctx, sort, src.rel, c.Scan.Schema)
-	} else {
-		src.order.by, err = orderBy(sort.Terms, c.Scan.Schema)
-		src.order.id = sortOrderID(c.Table.Metadata, sort.Terms)
-	}
-	if err != nil {
-		src.rel.Release()
-		return nil, err
-	}
-	if src.order.by != "" {
-		src.temp = spillFactor*g.Bytes + 2<<30
-	}
-	return src, nil
-}
-
-// spillFactor is how much larger rows can be in a sort than in their files.
-const spillFactor = 16
-
-// sql selects the rows, in order.
-func (s *source) sql() string {
-	return "SELECT " + s.columns.list() + " FROM " + s.rel.SQL + " AS r" + s.order.join + s.order.by
-}
-
-func (s *source) job(sql string) duck.Job {
-	return duck.Job{Setup: slices.Concat(s.rel.Setup, s.order.setup), SQL: sql, Read: s.rel.Paths, TempBytes: s.temp}
-}
-
-const (
-	// A quarter of a million rows: groups of a million cost DuckDB's COPY a
-	// seventh more CPU time and a fifth more memory.
-	rowGroupRows  = 262_144
-	leastGroupRow = 2048
-	// groupsAFile is how finely a file of several can be cut.
-	groupsAFile = 8
-)
-
-// rowGroup is the rows of a row group: fewer where the file will be cut.
-func (c *compaction) rowGroup(g plan.Group) int64 {
-	if g.Outputs < 2 || g.Rows == 0 {
-		return rowGroupRows
-	}
-	rows := c.Policy.Target * g.Rows / max(g.Bytes, 1) / groupsAFile
-	return min(max(rows, leastGroupRow), rowGroupRows)
 }
 
 // prove compares what was written with what was read.

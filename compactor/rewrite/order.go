@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/internal/duck"
+	"github.com/firnlake/firn/internal/lake"
 )
 
 // ordering is how the rows of a rewrite are put in order: SQL to be placed
@@ -20,6 +22,70 @@ type ordering struct {
 	by    string // ORDER BY clause; empty: any order
 	// id of the table's sort order that rows are in then; 0: none.
 	id int
+	// ranges are up to n conditions, one after the other in the order: each row
+	// meets exactly one. Nil: the order cannot be taken apart.
+	parts func(n int) []string
+}
+
+// ranges of the rows; one, without a condition, where there is no order.
+func (o ordering) ranges(n int) []string {
+	if n < 2 || o.parts == nil {
+		return []string{""}
+	}
+	return o.parts(n)
+}
+
+// ordering makes the order of a policy for a relation.
+func (c *compaction) ordering(ctx context.Context, o plan.Order, rel *lake.Relation) (ordering, error) {
+	if o.Curve != "" {
+		return c.along(ctx, o, rel, c.Scan.Schema)
+	}
+	by, err := orderBy(o.Terms, c.Scan.Schema)
+	if err != nil || by == "" {
+		return ordering{}, err
+	}
+	out := ordering{by: by, id: sortOrderID(c.Table.Metadata, o.Terms)}
+	// The values of the first term are divided by rank. A sample is taken only if
+	// it comes to that.
+	out.parts = func(n int) []string {
+		first := o.Terms[0]
+		f, err := sortColumn(first.Column, c.Scan.Schema)
+		if err != nil {
+			return []string{""}
+		}
+		expr, err := sortExpression(first, f.Type)
+		if err != nil {
+			return []string{""}
+		}
+		axes, err := c.sample(ctx, rel, []string{expr})
+		if err != nil {
+			return []string{""}
+		}
+		return rangesOf(expr, axes[0], first, n)
+	}
+	return out, nil
+}
+
+// rangesOf divides rows by the rank of an expression, NULLs by themselves.
+func rangesOf(expr string, a axis, t plan.OrderTerm, n int) []string {
+	a.nulls = 0
+	bits := 0
+	for 1<<bits < n {
+		bits++
+	}
+	step := a.step(bits, func(s int) int { return s })
+	var out []string
+	for i := range 1 << bits {
+		out = append(out, fmt.Sprintf("%s IS NOT NULL AND %s = %d", expr, step, i))
+	}
+	if t.Desc {
+		slices.Reverse(out)
+	}
+	null := expr + " IS NULL"
+	if t.NullsLast {
+		return append(out, null)
+	}
+	return append([]string{null}, out...)
 }
 
 // orderBy is the clause for terms of a policy, over the columns of a schema.

@@ -7,12 +7,12 @@ import (
 	"os"
 )
 
-// Cut divides a file of this machine at its row groups into files of about the
-// given size, none of them a runt, and answers their paths in the order of the
-// rows. Row groups are copied whole, and each file is verified. A file that is
-// not worth cutting, or has one row group, is answered as it is; otherwise it is
-// removed. name makes the path of a part. After an error no part exists.
-func Cut(ctx context.Context, path string, target int64, name func(part int) string) (parts []string, err error) {
+// Cut divides the rows of files of this machine, in their order, at the row
+// groups into files of about the given size, none of them a runt, and answers
+// their paths. Row groups are copied whole, and each file is verified. One file
+// that is not worth cutting is answered as it is, and of files without rows the
+// first; otherwise the inputs are removed. name makes the path of a part. After an error no part exists.
+func Cut(ctx context.Context, paths []string, target int64, name func(part int) string) (parts []string, err error) {
 	defer func() {
 		if err != nil {
 			for _, p := range parts {
@@ -21,7 +21,7 @@ func Cut(ctx context.Context, path string, target int64, name func(part int) str
 			parts = nil
 		}
 	}()
-	sources, done, err := OpenFiles([]string{path})
+	sources, done, err := OpenFiles(paths)
 	if err != nil {
 		return nil, err
 	}
@@ -31,8 +31,8 @@ func Cut(ctx context.Context, path string, target int64, name func(part int) str
 		return nil, err
 	}
 	runs := p.runs(target)
-	if len(runs) < 2 {
-		return []string{path}, nil
+	if len(runs) == 0 || len(paths) == 1 && len(runs) < 2 {
+		return paths[:1], nil
 	}
 	for i, groups := range runs {
 		part := *p
@@ -42,20 +42,22 @@ func Cut(ctx context.Context, path string, target int64, name func(part int) str
 		}
 		part.RowGroupsOut = len(groups)
 		if _, err := part.WriteFile(ctx, name(i)); err != nil {
-			return parts, fmt.Errorf("cut %s: %w", path, err)
+			return parts, fmt.Errorf("cut %s: %w", paths[0], err)
 		}
 		parts = append(parts, name(i))
 	}
-	return parts, os.Remove(path)
+	for _, path := range paths {
+		if err := os.Remove(path); err != nil {
+			return parts, err
+		}
+	}
+	return parts, nil
 }
 
 // runs divides the row groups into runs of about equal size, as many as the
 // target size goes into the whole.
 func (p *Plan) runs(target int64) [][]group {
-	n := min((p.ChunkBytes+target/2)/max(target, 1), int64(len(p.groups)))
-	if n < 2 {
-		return nil
-	}
+	n := max(1, min((p.ChunkBytes+target/2)/max(target, 1), int64(len(p.groups))))
 	var out [][]group
 	var done int64
 	start := 0

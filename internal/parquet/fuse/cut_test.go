@@ -31,7 +31,7 @@ func TestCutKeepsRowsAndOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		target := int64(float64(len(data)) / c.divide)
-		parts, err := fuse.Cut(t.Context(), path, target, func(i int) string { return filepath.Join(dir, fmt.Sprint("part-", i)) })
+		parts, err := fuse.Cut(t.Context(), []string{path}, target, func(i int) string { return filepath.Join(dir, fmt.Sprint("part-", i)) })
 		if err != nil || len(parts) != c.most {
 			t.Fatalf("1/%g of the size: %d parts, %v", c.divide, len(parts), err)
 		}
@@ -57,6 +57,45 @@ func TestCutKeepsRowsAndOrder(t *testing.T) {
 	}
 }
 
+// Several files are one sequence of rows; those without rows add nothing.
+func TestCutJoinsFiles(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	dir := t.TempDir()
+	var paths []string
+	var files [][]byte
+	for i, rows := range []int{300, 0, 500, 100, 700, 0} {
+		files = append(files, encode(t, []arrow.RecordBatch{batch(rng, everyType, rows), batch(rng, everyType, rows/2)}))
+		paths = append(paths, filepath.Join(dir, fmt.Sprint(i, ".parquet")))
+		if err := os.WriteFile(paths[i], files[i], 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []int64{3, 1} {
+		var size int64
+		for _, p := range paths {
+			info, err := os.Stat(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			size += info.Size()
+		}
+		parts, err := fuse.Cut(t.Context(), paths, size/want, func(i int) string { return filepath.Join(dir, fmt.Sprint("part-", want, "-", i)) })
+		if err != nil || int64(len(parts)) != want {
+			t.Fatalf("%d parts, %v", len(parts), err)
+		}
+		paths = parts
+	}
+	whole, err := os.ReadFile(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameRows(t, whole, files)
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 1 {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
 // A target that is met by no part, and a name that is taken: nothing is left.
 func TestCutLeavesNothingAfterAnError(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
@@ -70,7 +109,7 @@ func TestCutLeavesNothingAfterAnError(t *testing.T) {
 	if err := os.WriteFile(taken, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if parts, err := fuse.Cut(t.Context(), path, 1, func(i int) string { return filepath.Join(dir, fmt.Sprint("part-", i)) }); err == nil || parts != nil {
+	if parts, err := fuse.Cut(t.Context(), []string{path}, 1, func(i int) string { return filepath.Join(dir, fmt.Sprint("part-", i)) }); err == nil || parts != nil {
 		t.Fatalf("%v, %v", parts, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "part-0")); !os.IsNotExist(err) {

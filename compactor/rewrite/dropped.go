@@ -73,7 +73,7 @@ func (w *Worker) Dropped(ctx context.Context, dryRun bool, p Progress) (Removal,
 		// The whole prefix goes: the breaker is for tables that live.
 		one := *w
 		one.cfg.MaxShare = 2
-		got, err := one.remove(ctx, d.ID, key+"/", r, mark, w.cfg.Grace, dryRun, p)
+		got, err := one.remove(ctx, sweep{table: d.ID, prefix: key + "/", reach: r, mark: mark, grace: w.cfg.Grace, dropped: d.Dropped, dryRun: dryRun}, p)
 		if err != nil {
 			return sum, fmt.Errorf("purge dropped table %s: %w", d.ID, err)
 		}

@@ -85,47 +85,74 @@ func (w *Worker) Orphans(ctx context.Context, t *catalog.Table, grace time.Durat
 		}
 		return nil
 	}
-	return w.remove(ctx, t.ID, prefix+"/", r, mark, grace, dryRun, p)
+	return w.remove(ctx, sweep{table: t.ID, prefix: prefix + "/", reach: r, mark: mark, grace: grace, dryRun: dryRun}, p)
 }
 
-// remove is the protocol for one prefix. mark adds what is reachable now; it is
-// called before the listing and again before the deletes.
-func (w *Worker) remove(ctx context.Context, id uuid.UUID, prefix string, r *reach, mark func(context.Context) error, grace time.Duration, dryRun bool, p Progress) (Removal, error) {
+// sweep is a removal from one prefix.
+type sweep struct {
+	table  uuid.UUID
+	prefix string
+	reach  *reach
+	// mark adds what is reachable now; it is called before the listing and again
+	// before the deletes.
+	mark  func(context.Context) error
+	grace time.Duration
+	// dropped is when the table was dropped; zero while it lives. No commit can
+	// reach its files any more, as its pointer is gone: they have been unreachable
+	// since, and write intents protect none.
+	dropped time.Time
+	dryRun  bool
+}
+
+// since is when a file that nothing reaches began to be that, and whether it is
+// known from more than this look.
+func (s sweep) since(info objstore.Info, q quarantine, now time.Time) (time.Time, bool) {
+	if !s.dropped.IsZero() {
+		if info.Modified.After(s.dropped) {
+			return info.Modified, true
+		}
+		return s.dropped, true
+	}
+	if first, known := q.Since[info.Key]; known {
+		return first, true
+	}
+	return now, false
+}
+
+// remove is the protocol for one prefix.
+func (w *Worker) remove(ctx context.Context, s sweep, p Progress) (Removal, error) {
 	var out Removal
 	now := w.cfg.Now().UTC()
 	// Protections are read before the listing: a job or writer that starts
 	// later makes files that are too young.
-	inFlight, err := w.inFlight(ctx)
+	inFlight, err := w.inFlight(ctx, s)
 	if err != nil {
 		return out, err
 	}
 	p.Progress("plan", 0, 0)
-	if err := mark(ctx); err != nil {
+	if err := s.mark(ctx); err != nil {
 		return out, err
 	}
-	q, version, err := w.loadQuarantine(ctx, id)
+	q, version, err := w.loadQuarantine(ctx, s.table)
 	if err != nil {
 		return out, err
 	}
 	since := map[string]time.Time{}
 	infos := map[string]objstore.Info{}
-	for info, err := range w.cfg.Bucket.List(ctx, prefix) {
+	for info, err := range w.cfg.Bucket.List(ctx, s.prefix) {
 		if err != nil {
-			return out, fmt.Errorf("list %s: %w", prefix, err)
+			return out, fmt.Errorf("list %s: %w", s.prefix, err)
 		}
 		out.Listed++
 		switch {
-		case r.keys[info.Key]:
+		case s.reach.keys[info.Key]:
 			out.Reachable++
-		case inFlight(info) || now.Sub(info.Modified) < grace:
+		case inFlight(info) || now.Sub(info.Modified) < s.grace:
 			out.Protected++
 		default:
-			first, known := q.Since[info.Key]
-			if !known {
-				first = now
-			}
+			first, known := s.since(info, q, now)
 			since[info.Key] = first
-			if known && now.Sub(first) >= grace {
+			if known && now.Sub(first) >= s.grace {
 				out.Delete = append(out.Delete, info.Key)
 				infos[info.Key] = info
 			} else {
@@ -142,14 +169,14 @@ func (w *Worker) remove(ctx context.Context, id uuid.UUID, prefix string, r *rea
 	}
 	// Check again: somebody may have committed one of them meanwhile.
 	if len(out.Delete) > 0 {
-		if err := mark(ctx); err != nil {
+		if err := s.mark(ctx); err != nil {
 			return out, err
 		}
-		if inFlight, err = w.inFlight(ctx); err != nil {
+		if inFlight, err = w.inFlight(ctx, s); err != nil {
 			return out, err
 		}
 		out.Delete = slices.DeleteFunc(out.Delete, func(key string) bool {
-			if r.keys[key] || inFlight(infos[key]) {
+			if s.reach.keys[key] || inFlight(infos[key]) {
 				delete(since, key)
 				return true
 			}
@@ -160,18 +187,18 @@ func (w *Worker) remove(ctx context.Context, id uuid.UUID, prefix string, r *rea
 		out.Bytes += infos[key].Size
 	}
 	if len(out.Delete) == 0 {
-		out.WhyNot = fmt.Sprintf("of %d objects %d are reachable, %d in flight or younger than %s, %d unreachable and wait out %s", out.Listed, out.Reachable, out.Protected, grace, out.Quarantined, grace)
+		out.WhyNot = fmt.Sprintf("of %d objects %d are reachable, %d in flight or younger than %s, %d unreachable and wait out %s", out.Listed, out.Reachable, out.Protected, s.grace, out.Quarantined, s.grace)
 	}
-	if dryRun {
+	if s.dryRun {
 		return out, nil
 	}
-	if err := w.delete(ctx, id, out.Delete, p); err != nil {
+	if err := w.delete(ctx, s.table, out.Delete, p); err != nil {
 		return out, err
 	}
 	for _, key := range out.Delete {
 		delete(since, key)
 	}
-	return out, w.saveQuarantine(ctx, id, quarantine{since}, version)
+	return out, w.saveQuarantine(ctx, s.table, quarantine{since}, version)
 }
 
 // delete logs and sends the deletes, batch by batch.
@@ -210,12 +237,14 @@ func (w *Worker) Deletions(ctx context.Context) ([]Deletion, error) {
 }
 
 // inFlight protects what no snapshot names yet but somebody is about to
-// commit: objects that this process holds, files of live write intents and of
-// running jobs.
-func (w *Worker) inFlight(ctx context.Context) (func(objstore.Info) bool, error) {
-	intents, err := w.cfg.Catalog.Intents(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read write intents: %w", err)
+// commit: objects that this process holds, files of running jobs and, of a table
+// that lives, of live write intents.
+func (w *Worker) inFlight(ctx context.Context, s sweep) (_ func(objstore.Info) bool, err error) {
+	var intents []catalog.Intent
+	if s.dropped.IsZero() {
+		if intents, err = w.cfg.Catalog.Intents(ctx); err != nil {
+			return nil, fmt.Errorf("read write intents: %w", err)
+		}
 	}
 	jobs := func(string) bool { return false }
 	if w.cfg.Protected != nil {

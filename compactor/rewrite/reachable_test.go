@@ -3,12 +3,38 @@ package rewrite
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/internal/objstore"
 )
+
+// TestUnreachableSince: of a table that lives a file must be seen twice; of one that
+// was dropped the drop counts, and for what was written later the writing.
+func TestUnreachableSince(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	q := quarantine{Since: map[string]time.Time{"seen": ago(time.Hour)}}
+	for _, c := range []struct {
+		key               string
+		modified, dropped time.Time
+		since             time.Time
+		known             bool
+	}{
+		{"new", ago(9 * time.Hour), time.Time{}, now, false},
+		{"seen", ago(9 * time.Hour), time.Time{}, ago(time.Hour), true},
+		{"new", ago(9 * time.Hour), ago(2 * time.Hour), ago(2 * time.Hour), true},
+		{"new", ago(time.Minute), ago(2 * time.Hour), ago(time.Minute), true},
+	} {
+		since, known := sweep{dropped: c.dropped}.since(objstore.Info{Key: c.key, Modified: c.modified}, q, now)
+		if !since.Equal(c.since) || known != c.known {
+			t.Errorf("%+v: %s, %t", c, since, known)
+		}
+	}
+}
 
 // A mark that finds fewer files than the snapshot's own summary counts is
 // planted here: removal must stop, and must not for what adds up.

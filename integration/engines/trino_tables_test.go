@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +61,7 @@ func TestTrinoTables(t *testing.T) {
 			assert.ErrorContains(t, trino.TryExec(t.Context(), "DROP TABLE "+trino.Table(path...)), "does not exist")
 			trino.Exec(t, "DROP TABLE IF EXISTS "+trino.Table(path...))
 			gone[format] = location
-			assert.NotEmpty(t, written(t, lake, location))
+			assert.NotEmpty(t, lake.ObjectsAt(t, location, ""))
 			// The name is free at once.
 			trino.Exec(t, "CREATE TABLE "+trino.Table(path...)+" AS SELECT 'another' AS s")
 			holds(t, trino, path, `"another"`)
@@ -131,23 +130,16 @@ func TestTrinoTables(t *testing.T) {
 		trino.Check(t, engines.Purge, format, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 			defer cancel()
-			for tick := time.NewTicker(time.Second); len(written(t, lake, location)) > 0; {
+			for tick := time.NewTicker(time.Second); len(lake.ObjectsAt(t, location, "")) > 0; {
 				select {
 				case <-tick.C:
 				case <-ctx.Done():
-					t.Fatalf("the files of a dropped table stay: %q", written(t, lake, location))
+					t.Fatalf("the files of a dropped table stay: %q", lake.ObjectsAt(t, location, ""))
 				}
 			}
 			holds(t, trino, kept[format], append(rows, "6 | 0")...)
 		})
 	}
-}
-
-// written are the files of a location that Trino wrote. The server's own, the
-// metadata files, are protected as files of a running process for ten minutes.
-func written(t *testing.T, lake *engines.Lake, location string) []string {
-	t.Helper()
-	return slices.DeleteFunc(lake.ObjectsAt(t, location, ""), func(name string) bool { return strings.HasSuffix(name, ".metadata.json") })
 }
 
 // imported writes a Parquet file into a folder of the table that no snapshot names.

@@ -230,7 +230,7 @@ func (s *Service) policyOf(t *catalog.Table) (plan.Policy, error) {
 	if err != nil {
 		return p, err
 	}
-	p.FormatVersion = t.Metadata.Version()
+	p.FormatVersion, p.SpecID = t.Metadata.Version(), t.Metadata.DefaultPartitionSpec()
 	if _, set := t.Metadata.Properties()[plan.PropertySort]; !set && len(p.Sort) == 0 {
 		p.Sort = rewrite.TableSort(t.Metadata)
 	}

@@ -192,13 +192,13 @@ func (s *Service) planCompaction(ctx context.Context, id uuid.UUID, full bool) (
 		return planned{}, fmt.Errorf("plan compaction of %s: %w", t.Ident, err)
 	}
 	files, unread := rewrite.Files(t.Metadata, sc)
-	c := plan.Groups(files, policy, plan.Scope{Full: full, QuietFor: s.quietFor(id)})
+	c := plan.Groups(files, policy, plan.Scope{Full: full, QuietFor: s.quietFor(id), Heat: s.heat(id)})
 	if unread != "" {
 		c.WhyNot = unread
 	}
 	if err := rewrite.Rewritable(sc.Schema); err != nil && sc.Schema != nil {
 		before := len(c.Groups)
-		c.Groups = slices.DeleteFunc(c.Groups, func(g plan.Group) bool { return g.Tier == plan.Rewrite })
+		c.Groups = slices.DeleteFunc(c.Groups, func(g plan.Group) bool { return g.Tier != plan.Fuse })
 		if len(c.Groups) < before {
 			c.WhyNot = err.Error()
 		}

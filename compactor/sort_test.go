@@ -98,8 +98,10 @@ func TestSortedFilesHaveRangesOfTheirOwn(t *testing.T) {
 		policy, order string
 		nullsLast     bool
 	}{
-		{"x", "x ASC NULLS FIRST", false}, {"x DESC", "x DESC NULLS LAST", true},
-		{"x NULLS LAST", "x ASC NULLS LAST", true}, {`x DESC NULLS FIRST, "name of it"`, `x DESC NULLS FIRST`, false},
+		{"x", "x ASC NULLS FIRST", false},
+		{"x DESC", "x DESC NULLS LAST", true},
+		{"x NULLS LAST", "x ASC NULLS LAST", true},
+		{`x DESC NULLS FIRST, "name of it"`, `x DESC NULLS FIRST`, false},
 	} {
 		tbl := h.points(fmt.Sprint("silver.t", i), table.UnsortedSortOrder, iceberg.Properties{"firn.compact.sort": c.policy})
 		j := h.job(compactor.KindCompact, tbl)

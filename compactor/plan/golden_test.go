@@ -18,8 +18,9 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 
 // Each file in testdata is a table shape, a line of dashes, and the plan.
 //
-//	policy KEY=VALUE...           table properties without their prefixes
-//	scope full | quiet=DURATION
+//	policy KEY=VALUE...           table properties without their prefixes, and
+//	                              spec=N, the table's present one
+//	scope full | quiet=DURATION | hot=PARTITION
 //	files N SIZE[..SIZE] [partition=P] [spec=N] [deletes=N] [deleted=SHARE]
 //
 // The seed of the sizes is the line itself.
@@ -68,22 +69,26 @@ func settles(t *testing.T, files []plan.File, p plan.Policy, s plan.Scope) strin
 		if round == 20 {
 			t.Fatal("never comes to rest")
 		}
-		files = compacted(files, c, round)
+		files = compacted(files, c, p, round)
 		for _, g := range c.Groups {
 			read += g.Bytes
 		}
 	}
 }
 
-func compacted(files []plan.File, c plan.Compaction, round int) []plan.File {
+func compacted(files []plan.File, c plan.Compaction, p plan.Policy, round int) []plan.File {
 	gone := map[string]bool{}
 	var out []plan.File
 	for i, g := range c.Groups {
 		for _, f := range g.Files {
 			gone[f.Path] = true
 		}
+		specID := g.SpecID
+		if g.Tier == plan.Reshape {
+			specID = p.SpecID
+		}
 		for j := range g.Outputs {
-			out = append(out, plan.File{Path: fmt.Sprintf("out-%d-%d-%d", round, i, j), SpecID: g.SpecID, Partition: g.Partition, Bytes: g.Bytes / int64(g.Outputs), Rows: g.Rows / int64(g.Outputs), Sequence: int64(1e6 + round)})
+			out = append(out, plan.File{Path: fmt.Sprintf("out-%d-%d-%d", round, i, j), SpecID: specID, Partition: g.Partition, Bytes: g.Bytes / int64(g.Outputs), Rows: g.Rows / int64(g.Outputs), Sequence: int64(1e6 + round)})
 		}
 	}
 	for _, f := range files {
@@ -96,7 +101,7 @@ func compacted(files []plan.File, c plan.Compaction, round int) []plan.File {
 
 var prefixes = map[string]string{
 	"target": plan.PropertyTarget, "min-files": plan.PropertyMinFiles, "quiet": plan.PropertyQuiet,
-	"growth": plan.PropertyGrowth, "fuse": plan.PropertyFuse, "sort": plan.PropertySort, "max-job": plan.PropertyMaxJobBytes,
+	"reshape": plan.PropertyReshape, "growth": plan.PropertyGrowth, "fuse": plan.PropertyFuse, "sort": plan.PropertySort, "max-job": plan.PropertyMaxJobBytes,
 }
 
 func parse(t *testing.T, shape string) (files []plan.File, p plan.Policy, s plan.Scope) {
@@ -120,12 +125,15 @@ func parse(t *testing.T, shape string) (files []plan.File, p plan.Policy, s plan
 				if strings.HasSuffix(v, "iB") {
 					v = fmt.Sprint(size(t, v))
 				}
-				props[prefixes[k]] = v
+				if k != "spec" {
+					props[prefixes[k]] = v
+				}
 			}
 			var err error
 			if p, err = plan.PolicyOf(p, props); err != nil {
 				t.Fatal(err)
 			}
+			p.SpecID, _ = strconv.Atoi(opts["spec"])
 		case "scope":
 			s.Full = words[1] == "full"
 			if q, ok := opts["quiet"]; ok {
@@ -134,6 +142,9 @@ func parse(t *testing.T, shape string) (files []plan.File, p plan.Policy, s plan
 					t.Fatal(err)
 				}
 				s.QuietFor = func(string) time.Duration { return d }
+			}
+			if hot, ok := opts["hot"]; ok {
+				s.Heat = func(key string) float64 { return float64(strings.Count(key, "\""+hot+"\"")) }
 			}
 		case "files":
 			n, err := strconv.Atoi(words[1])

@@ -16,12 +16,15 @@ type Scope struct {
 	Full bool
 	// QuietFor is how long a partition, by its key, has had no commit.
 	QuietFor func(key string) time.Duration
+	// Heat is how busy a partition has been; the hottest are reshaped first.
+	Heat func(key string) float64
 }
 
 // Groups plans the compaction of one table from its live files.
 func Groups(files []File, p Policy, s Scope) Compaction {
 	partitions := map[string][]File{}
-	for _, f := range files {
+	present, old := p.old(files)
+	for _, f := range present {
 		k := Key(f.SpecID, f.Partition)
 		partitions[k] = append(partitions[k], f)
 	}
@@ -39,6 +42,7 @@ func Groups(files []File, p Policy, s Scope) Compaction {
 		return cmp.Or(cmp.Compare(len(b.Files), len(a.Files)), cmp.Compare(b.Bytes, a.Bytes),
 			cmp.Compare(PartitionText(a.Partition), PartitionText(b.Partition)), cmp.Compare(a.Files[0].Path, b.Files[0].Path))
 	})
+	out.Groups = append(out.Groups, p.reshapes(old, s.Heat)...)
 	for i, g := range out.Groups {
 		if i > 0 && out.Bytes+g.Bytes > p.MaxJobBytes {
 			out.WhyNot = fmt.Sprintf("%s wait for the next job: one job reads at most %s", count(int64(len(out.Groups)-i), "more group"), Size(p.MaxJobBytes))

@@ -140,8 +140,9 @@ func (t Table) compact(now time.Time) (Proposal, string) {
 		dirty := deletes >= dirt || quiet && deletes > 0
 		enough := fresh > 0 && (small >= least && fresh >= least-1 || quiet && small >= 2) ||
 			!q.Final && small >= 2 && idle >= longQuiet*t.Policy.Quiet
+		old := t.Policy.Reshape && q.SpecID != t.Policy.SpecID && fresh > 0
 		most = max(most, small)
-		if !enough && !dirty {
+		if !enough && !dirty && !old {
 			continue
 		}
 		partitions++

@@ -53,9 +53,12 @@ type Group struct {
 	Files     []File
 	Bytes     int64
 	Rows      int64
-	// Outputs is 1 unless an oversized file is split.
+	// Outputs is 1 unless an oversized file is split, or the rows are sorted into
+	// several; of a reshape it is a guess.
 	Outputs int
 	Reason  string
+	// Partitions that the files of a reshape are of, Partition the first of them.
+	Partitions int
 }
 
 // Compaction is the plan for one table.
@@ -72,7 +75,7 @@ type Compaction struct {
 func (c Compaction) String() string {
 	var b strings.Builder
 	for _, g := range c.Groups {
-		fmt.Fprintf(&b, "%s %s: %s, %s -> %d; %s\n", g.Tier, PartitionText(g.Partition), count(int64(len(g.Files)), "file"), Size(g.Bytes), g.Outputs, g.Reason)
+		fmt.Fprintf(&b, "%s %s: %s, %s -> %d; %s\n", g.Tier, g.place(), count(int64(len(g.Files)), "file"), Size(g.Bytes), g.Outputs, g.Reason)
 	}
 	if c.WhyNot != "" {
 		fmt.Fprintf(&b, "why not more: %s\n", c.WhyNot)

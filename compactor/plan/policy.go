@@ -62,6 +62,10 @@ type Policy struct {
 	MaxGroupFiles int
 	// FormatVersion of the table.
 	FormatVersion int
+	// Reshape moves the rows of files of other partition specs than SpecID, the
+	// table's present one, into its partitions.
+	Reshape bool
+	SpecID  int
 
 	// MaxSnapshots and MaxAge say which snapshots expire, MinKeep how many
 	// stay in any case.
@@ -139,6 +143,7 @@ func PolicyOf(base Policy, props map[string]string) (Policy, error) {
 	read(PropertyGrowth, real(&p.Growth, 1, 1e9))
 	read(PropertyDeleteRatio, real(&p.DeleteRatio, 0.0001, 1))
 	read(PropertyFuse, boolean(&p.AllowFuse))
+	read(PropertyReshape, boolean(&p.Reshape))
 	read(PropertyRowHash, boolean(&p.RowHash))
 	read(PropertyMaxJobBytes, integer(&p.MaxJobBytes, 1<<20))
 	read(PropertyMaxSnaps, integer(&snaps, 1))

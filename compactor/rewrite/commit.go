@@ -91,6 +91,9 @@ func (c *compaction) change(outputs []output) (Result, *catalog.SnapshotChange, 
 		} else {
 			res.Rewritten++
 		}
+		if o.tier == plan.Reshape {
+			res.Reshaped++
+		}
 		if o.hashed {
 			res.Hashed++
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/apache/iceberg-go"
@@ -34,6 +35,7 @@ type Result struct {
 	FilesIn, FilesOut, BytesIn, BytesOut int64
 	Rows, Deleted                        int64
 	Fused, Rewritten                     int // groups
+	Reshaped                             int // of Rewritten: into another partition spec
 	SnapshotID                           int64
 	// What was compared: pieces by checksum, columns by count and sum, groups
 	// by multiset hash.
@@ -58,6 +60,7 @@ func (r Result) Add(o Result) Result {
 	r.Deleted += o.Deleted
 	r.Fused += o.Fused
 	r.Rewritten += o.Rewritten
+	r.Reshaped += o.Reshaped
 	r.Chunks += o.Chunks
 	r.Columns += o.Columns
 	r.Hashed += o.Hashed
@@ -85,6 +88,9 @@ func (r Result) Proof() map[string]string {
 		out["cpu"] = fmt.Sprintf("%d ms to rewrite, %d ms to prove", r.CopyCPU.Milliseconds(), r.ProofCPU.Milliseconds())
 		out["columns"] = fmt.Sprintf("counts and sums of %d columns are equal", r.Columns)
 	}
+	if r.Reshaped > 0 {
+		out["partitions"] = fmt.Sprintf("every row of %d groups lies in the partition that the spec gives it", r.Reshaped)
+	}
 	if r.Hashed > 0 {
 		out["row_hash"] = fmt.Sprintf("multiset hash of rows equal in %d of %d groups", r.Hashed, r.Rewritten)
 	}
@@ -93,15 +99,17 @@ func (r Result) Proof() map[string]string {
 
 // Tier names what was done.
 func (r Result) Tier() string {
-	switch {
-	case r.Fused > 0 && r.Rewritten > 0:
-		return "fuse, rewrite"
-	case r.Rewritten > 0:
-		return string(plan.Rewrite)
-	case r.Fused > 0:
-		return string(plan.Fuse)
+	var tiers []string
+	if r.Fused > 0 {
+		tiers = append(tiers, string(plan.Fuse))
 	}
-	return ""
+	if r.Rewritten > r.Reshaped {
+		tiers = append(tiers, string(plan.Rewrite))
+	}
+	if r.Reshaped > 0 {
+		tiers = append(tiers, string(plan.Reshape))
+	}
+	return strings.Join(tiers, ", ")
 }
 
 // output is what became of one group.
@@ -193,6 +201,9 @@ func (c *compaction) group(ctx context.Context, dir string, index int, g plan.Gr
 			return output{left: fmt.Errorf("%w; %w", err, types)}, nil
 		}
 		c.cfg.Logger.InfoContext(ctx, "files are rewritten instead of fused", "table", c.Table.Ident.String(), "why", err)
+	}
+	if g.Tier == plan.Reshape {
+		return c.reshape(ctx, dir, index, g, files)
 	}
 	return c.rewrite(ctx, dir, index, g, files)
 }

@@ -120,7 +120,7 @@ func curveSQL(curve string, axes []axis) ordering {
 	return ordering{
 		setup: []string{"CREATE TEMP TABLE _firn_curve AS SELECT unnest(l)::INTEGER AS place, (generate_subscripts(l, 1) - 1)::INTEGER AS cell FROM (SELECT string_split(" +
 			duck.Quote(strings.Join(text, ",")) + ", ',') AS l)"},
-		join: " LEFT JOIN _firn_curve AS k ON k.cell = (" + strings.Join(terms, " + ") + ")",
+		join:  " LEFT JOIN _firn_curve AS k ON k.cell = (" + strings.Join(terms, " + ") + ")",
 		by:    " ORDER BY k.place",
 		parts: placeRanges("k.place", bits*len(axes)),
 	}

@@ -67,8 +67,20 @@ var curvedSchema = func() *iceberg.Schema {
 		name string
 		typ  iceberg.Type
 	}{
-		{"i", p.Int64}, {"skewed", p.Int64}, {"s", p.String}, {"d", iceberg.DecimalTypeOf(18, 3)}, {"day", p.Date}, {"at", p.Timestamp}, {"tz", p.TimestampTz}, {"clock", p.Time},
-		{"flag", p.Bool}, {"f", p.Float64}, {"u", p.UUID}, {"bin", p.Binary}, {"nothing", p.Int32}, {"one", p.Int32},
+		{"i", p.Int64},
+		{"skewed", p.Int64},
+		{"s", p.String},
+		{"d", iceberg.DecimalTypeOf(18, 3)},
+		{"day", p.Date},
+		{"at", p.Timestamp},
+		{"tz", p.TimestampTz},
+		{"clock", p.Time},
+		{"flag", p.Bool},
+		{"f", p.Float64},
+		{"u", p.UUID},
+		{"bin", p.Binary},
+		{"nothing", p.Int32},
+		{"one", p.Int32},
 	} {
 		fields = append(fields, iceberg.NestedField{ID: i + 1, Name: f.name, Type: f.typ})
 	}

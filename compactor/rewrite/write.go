@@ -91,8 +91,7 @@ func (c *compaction) write(ctx context.Context, dir string, src *source, g plan.
 		c.cfg.Logger.InfoContext(ctx, "rewrite needs too much memory at once", "table", c.Table.Ident.String(), "ranges", w.ranges, "error", err)
 	}
 	if errors.Is(err, duck.ErrMemory) && src.order.by != "" {
-		c.cfg.Logger.WarnContext(ctx, "rows are rewritten without order", "table", c.Table.Ident.String(), "sort", strings.Join(c.Policy.Sort, ", "), "why", err)
-		src.order = ordering{}
+		c.unordered(ctx, src)
 		paths, err = c.copy(ctx, filepath.Join(dir, "plain"), src, g, ways[len(ways)-1], out)
 	}
 	if err != nil {
@@ -102,6 +101,12 @@ func (c *compaction) write(ctx context.Context, dir string, src *source, g plan.
 		return nil, fmt.Errorf("rewrite: %w", err)
 	}
 	return paths, nil
+}
+
+// unordered gives up the order of rows that there is not enough memory for.
+func (c *compaction) unordered(ctx context.Context, src *source) {
+	c.cfg.Logger.WarnContext(ctx, "rows are rewritten without order: sorting needs more memory than a worker has", "table", c.Table.Ident.String(), "sort", strings.Join(c.Policy.Sort, ", "))
+	src.order = ordering{}
 }
 
 // copy writes the rows of each range into a file of its own.

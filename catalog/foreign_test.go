@@ -318,6 +318,38 @@ func TestTotalsAreCounted(t *testing.T) {
 	}
 }
 
+// TestRemovedTwice: an engine that rewrites a manifest and removes once more what an
+// earlier snapshot had removed balances; one that leaves files out without removing
+// them does not.
+func TestRemovedTwice(t *testing.T) {
+	k := newKit(t, memstore.New(), nil)
+	tbl := k.table("db.t", nil)
+	a, b, c := k.file(tbl, "a", "c", 1).File, k.file(tbl, "b", "c", 2).File, k.file(tbl, "c", "c", 4).File
+	k.append(tbl, catalog.FileEntry{File: a}, catalog.FileEntry{File: b}, catalog.FileEntry{File: c})
+	entry := func(status iceberg.ManifestEntryStatus, snapshot int64, f iceberg.DataFile) iceberg.ManifestEntry {
+		return iceberg.NewManifestEntry(status, &snapshot, new(int64(1)), new(int64(1)), f)
+	}
+	commit := func(id int64, entries ...iceberg.ManifestEntry) error {
+		_, err := k.Commit(k.ctx(), catalog.Transaction{Tables: []catalog.TableChange{{Table: tbl.ID, Updates: k.foreignSnapshot(tbl, id, table.OpDelete, nil, entries...)}}})
+		return err
+	}
+	first := k.load(tbl).CurrentSnapshot().SnapshotID
+	require.NoError(t, commit(2001, entry(iceberg.EntryStatusDELETED, 2001, a), entry(iceberg.EntryStatusEXISTING, first, b), entry(iceberg.EntryStatusEXISTING, first, c)))
+	require.Len(t, k.live(*k.load(tbl).CurrentSnapshot()), 2)
+	err := commit(2002, entry(iceberg.EntryStatusEXISTING, first, c))
+	require.ErrorIs(t, err, catalog.ErrInvalid, "b is left out and not removed")
+	require.ErrorContains(t, err, "does not balance")
+	require.NoError(t, commit(2003, entry(iceberg.EntryStatusDELETED, 2003, a), entry(iceberg.EntryStatusDELETED, 2003, b), entry(iceberg.EntryStatusEXISTING, first, c)))
+	require.Equal(t, map[string]int64{"c": 4}, k.live(*k.load(tbl).CurrentSnapshot()))
+	events, err := k.Latest(k.ctx(), 2)
+	require.NoError(t, err)
+	for i, rows := range []int64{2, 1} { // newest first
+		require.Len(t, events[i].Partitions, 1)
+		require.EqualValues(t, 1, events[i].Partitions[0].RemovedFiles)
+		require.Equal(t, rows, events[i].Partitions[0].RemovedRows)
+	}
+}
+
 // stating is an update that adds a snapshot with another summary.
 func stating(t *testing.T, u table.Update, p iceberg.Properties) table.Update {
 	t.Helper()
@@ -335,26 +367,35 @@ func stating(t *testing.T, u table.Update, p iceberg.Properties) table.Update {
 func (k *kit) foreignAppend(tbl *catalog.Table, f iceberg.DataFile) []table.Update {
 	k.t.Helper()
 	cur := k.load(tbl)
-	io := k.bucket.FileIO()
 	id := int64(len(cur.Metadata.Snapshots()) + 1000)
+	var old []iceberg.ManifestFile
+	if head := cur.CurrentSnapshot(); head != nil {
+		var err error
+		old, err = head.Manifests(k.bucket.FileIO())
+		require.NoError(k.t, err)
+	}
+	return k.foreignSnapshot(tbl, id, table.OpAppend, old, iceberg.NewManifestEntry(iceberg.EntryStatusADDED, &id, nil, nil, f))
+}
+
+// foreignSnapshot writes a manifest of entries, and a list of it and of others, as an
+// engine does, and returns its updates.
+func (k *kit) foreignSnapshot(tbl *catalog.Table, id int64, op table.Operation, others []iceberg.ManifestFile, entries ...iceberg.ManifestEntry) []table.Update {
+	k.t.Helper()
+	cur := k.load(tbl)
+	io := k.bucket.FileIO()
 	var buf bytes.Buffer
-	m, err := iceberg.WriteManifest(tbl.Location()+"/metadata/"+newID()+".avro", &buf, 2, cur.Metadata.PartitionSpec(), cur.Metadata.CurrentSchema(), id,
-		[]iceberg.ManifestEntry{iceberg.NewManifestEntry(iceberg.EntryStatusADDED, &id, nil, nil, f)})
+	m, err := iceberg.WriteManifest(tbl.Location()+"/metadata/"+newID()+".avro", &buf, 2, cur.Metadata.PartitionSpec(), cur.Metadata.CurrentSchema(), id, entries)
 	require.NoError(k.t, err)
 	require.NoError(k.t, io.WriteFile(m.FilePath(), buf.Bytes()))
-	manifests := []iceberg.ManifestFile{m}
 	s := table.Snapshot{
 		SnapshotID: id, SequenceNumber: cur.Metadata.LastSequenceNumber() + 1, TimestampMs: time.Now().UnixMilli(),
-		ManifestList: tbl.Location() + "/metadata/" + newID() + ".avro", Summary: &table.Summary{Operation: table.OpAppend, Properties: iceberg.Properties{"total-data-files": "1"}},
+		ManifestList: tbl.Location() + "/metadata/" + newID() + ".avro", Summary: &table.Summary{Operation: op, Properties: iceberg.Properties{"total-data-files": "1"}},
 	}
 	if head := cur.CurrentSnapshot(); head != nil {
 		s.ParentSnapshotID = &head.SnapshotID
-		old, err := head.Manifests(io)
-		require.NoError(k.t, err)
-		manifests = append(manifests, old...)
 	}
 	buf.Reset()
-	require.NoError(k.t, iceberg.WriteManifestList(2, &buf, id, s.ParentSnapshotID, &s.SequenceNumber, 0, manifests))
+	require.NoError(k.t, iceberg.WriteManifestList(2, &buf, id, s.ParentSnapshotID, &s.SequenceNumber, 0, append([]iceberg.ManifestFile{m}, others...)))
 	require.NoError(k.t, io.WriteFile(s.ManifestList, buf.Bytes()))
 	return []table.Update{table.NewAddSnapshotUpdate(&s), table.NewSetSnapshotRefUpdate("main", id, table.BranchRef, 0, 0, 0)}
 }

@@ -85,7 +85,7 @@ func (p *plan) checkNewDeletes(ctx context.Context, s *SnapshotChange, old manif
 	var deletes []iceberg.DataFile
 	for _, of := range entries {
 		for _, e := range of {
-			if e.SequenceNum() > baseSequence && !removes(s.Removed, e.DataFile()) {
+			if e.SequenceNum() > baseSequence && !removes(s.Removed, e.DataFile()) && !s.stillDeletes(e.DataFile(), e.SequenceNum()) {
 				deletes = append(deletes, e.DataFile())
 			}
 		}
@@ -105,6 +105,18 @@ func (p *plan) checkNewDeletes(ctx context.Context, s *SnapshotChange, old manif
 		}
 	}
 	return nil
+}
+
+// stillDeletes says of an equality delete that it applies to the files of a
+// rewrite as it did to those that leave: they are older, as they keep the sequence
+// number of the snapshot that they were made from, and in the same partitions.
+func (s *SnapshotChange) stillDeletes(del iceberg.DataFile, sequence int64) bool {
+	if s.Operation != table.OpReplace || del.ContentType() != iceberg.EntryContentEqDeletes {
+		return false
+	}
+	return !slices.ContainsFunc(s.Added, func(e FileEntry) bool {
+		return isData(e.File) && (e.DataSequence == nil || *e.DataSequence >= sequence || len(del.Partition()) > 0 && e.File.SpecID() != del.SpecID())
+	})
 }
 
 // pathField is the id of file_path in a position delete file.

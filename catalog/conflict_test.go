@@ -151,6 +151,48 @@ func TestDeletesThatLandDuringARewrite(t *testing.T) {
 	}
 }
 
+// Equality deletes that land during a rewrite are none of its business if they
+// still apply to what it wrote.
+func TestEqualityDeletesThatLandDuringARewrite(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		change   func(s *catalog.SnapshotChange, base int64)
+		conflict bool
+	}{
+		{"with the sequence number of its base", func(s *catalog.SnapshotChange, base int64) { s.Added[0].DataSequence = &base }, false},
+		{"with a fresh sequence number", func(*catalog.SnapshotChange, int64) {}, true},
+		{"with that of the delete", func(s *catalog.SnapshotChange, base int64) { s.Added[0].DataSequence = new(base + 1) }, true},
+		{"as an overwrite", func(s *catalog.SnapshotChange, base int64) {
+			s.Added[0].DataSequence, s.Operation = &base, table.OpOverwrite
+		}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k := newKit(t, memstore.New(), nil)
+			tbl := k.table("db.t", nil)
+			k.append(tbl, k.file(tbl, "a0", "a", 10))
+			head := k.load(tbl).CurrentSnapshot()
+			del, err := iceberg.NewDataFileBuilder(tbl.Metadata.PartitionSpec(), iceberg.EntryContentEqDeletes,
+				k.DataPath(tbl)+"/d", iceberg.ParquetFile, map[int]any{1000: "a"}, nil, nil, 1, 50)
+			require.NoError(t, err)
+			_, err = k.change(tbl, catalog.SnapshotChange{Operation: table.OpDelete, Base: &head.SnapshotID, Added: []catalog.FileEntry{{File: del.EqualityFieldIDs([]int{1}).Build()}}})
+			require.NoError(t, err)
+			s := catalog.SnapshotChange{
+				Operation: table.OpReplace, Base: &head.SnapshotID,
+				Added: []catalog.FileEntry{k.file(tbl, "new", "a", 10)}, Removed: path(k, tbl, "a0"),
+			}
+			c.change(&s, head.SequenceNumber)
+			_, err = k.change(tbl, s)
+			if c.conflict {
+				require.ErrorIs(t, err, catalog.ErrCommitConflict)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, []string{"d", "new"}, names(k.check(tbl)))
+			k.checkSequence(tbl, "new", head.SequenceNumber)
+		})
+	}
+}
+
 func TestRewriteThatLandsDuringADelete(t *testing.T) {
 	for _, ref := range []bool{true, false} {
 		t.Run(fmt.Sprintf("referenced=%v", ref), func(t *testing.T) {

@@ -8,6 +8,7 @@ import {
   Moon,
   Pause,
   Play,
+  Plug,
   Search,
   ShieldAlert,
   SquareTerminal,
@@ -37,6 +38,7 @@ const nav = [
   { to: "/quarantine", label: "Quarantine", icon: ShieldAlert },
   { to: "/ingest", label: "Ingest", icon: Waves },
   { to: "/sql", label: "SQL", icon: SquareTerminal },
+  { to: "/compatibility", label: "Compatibility", icon: Plug },
 ];
 
 export function Shell() {

@@ -2,20 +2,32 @@ import { expect, test } from "vitest";
 import embedded from "../../../docs/compatibility/embedded.json";
 import layout from "../../../docs/compatibility/layout.json";
 import minio from "../../../docs/compatibility/minio.json";
-import { checksOf, type Finding, formatName, hasGap, matrixOf, textOf } from "./compatibility";
+import {
+  agreed,
+  checksOf,
+  differs,
+  type Finding,
+  formatName,
+  gapName,
+  gapsOf,
+  matrixOf,
+  textOf,
+} from "./compatibility";
 
+const passes = (engine: string, version: string, feature: string, format?: number): Finding => ({
+  engine,
+  version,
+  feature,
+  ...(format ? { format } : {}),
+  passes: true,
+  test: "TestA",
+});
+const lacks = (reason: string): Finding => ({ ...passes("trino", "483", "append", 3), passes: false, reason });
 const found: Finding[] = [
-  { engine: "trino", version: "483", feature: "append", format: 2, passes: true, test: "TestTrino" },
-  {
-    engine: "trino",
-    version: "483",
-    feature: "append",
-    format: 3,
-    passes: false,
-    reason: "it cannot",
-    test: "TestTrino",
-  },
-  { engine: "firn", version: "head", feature: "views", passes: true, test: "TestViews" },
+  passes("trino", "483", "append", 2),
+  lacks("it cannot"),
+  passes("firn", "head", "views"),
+  passes("trino", "484", "append", 3),
 ];
 const small = {
   features: ["views", "merge", "append"],
@@ -32,23 +44,46 @@ test("lines and columns stand in the layout's order, without empty ones", () => 
   expect(matrix.engines.map((engine) => `${engine.heading} ${engine.version}`.trim())).toEqual([
     "Firn SQL",
     "Trino 483",
+    "Trino 484",
   ]);
-  expect(matrix.lines[1]?.cells.get("trino")).toEqual({
-    passes: [{ format: 2, test: "TestTrino" }],
-    gaps: [{ format: 3, reason: "it cannot", test: "TestTrino" }],
+  expect(matrix.lines[1]?.cells.get("trino 483")).toEqual({
+    passes: [{ format: 2, test: "TestA" }],
+    gaps: [{ format: 3, reason: "it cannot", test: "TestA" }],
   });
-  expect(matrix.lines[1]?.cells.has("firn")).toBe(false);
+  expect(matrix.lines[1]?.cells.has("firn head")).toBe(false);
+});
+
+test("each version of an engine has findings of its own", () => {
+  const [, append] = matrixOf(found, small).lines;
+  expect(append?.cells.get("trino 484")).toEqual({ passes: [{ format: 3, test: "TestA" }], gaps: [] });
+  expect(append?.cells.get("trino 483")?.gaps).toHaveLength(1);
 });
 
 test("gaps, their words and their number", () => {
   const matrix = matrixOf(found, small);
-  const [firn, trino] = matrix.engines;
-  expect(matrix.lines.filter((line) => hasGap(line, matrix.engines)).map((line) => line.feature)).toEqual(["append"]);
-  expect(matrix.lines.some((line) => hasGap(line, [firn!]))).toBe(false);
-  expect(textOf(matrix.lines[1]!, [trino!])).toBe("append it cannot");
-  expect(textOf(matrix.lines[1]!, [firn!])).toBe("append");
-  expect(checksOf(matrix)).toBe(3);
-  expect([formatName(0, "yes"), formatName(3, "yes")]).toEqual(["yes", "v3"]);
+  const [firn, trino, newer] = matrix.engines;
+  const append = matrix.lines[1]!;
+  expect(gapsOf(append, matrix.engines).map((gap) => gap.reason)).toEqual(["it cannot"]);
+  expect(gapsOf(append, [firn!, newer!])).toEqual([]);
+  expect(textOf(append, [trino!])).toBe("append it cannot");
+  expect(textOf(append, [firn!])).toBe("append");
+  expect(checksOf(matrix)).toBe(4);
+  expect([formatName(0), formatName(3), gapName(0), gapName(3)]).toEqual(["yes", "v3", "no", "not v3"]);
+});
+
+test.each<[string, Finding[], number]>([
+  ["the same by another test", found.map((finding) => ({ ...finding, test: "TestB" })), 4],
+  ["another reason", found.map((finding) => (finding.passes ? finding : lacks("it will not"))), 3],
+  ["it works there", found.map((finding) => ({ ...finding, passes: true })), 3],
+  ["a check less", found.slice(1), 3],
+  ["a check more", [...found, passes("trino", "483", "append", 1)], 4],
+  ["nothing", [], 0],
+])("two stores: %s", (name, other, same) => {
+  const here = matrixOf(found, small);
+  const there = matrixOf(other, small);
+  expect(agreed(here, there)).toBe(same);
+  const cell = (matrix: typeof here) => matrix.lines.find((l) => l.feature === "append")?.cells.get("trino 483");
+  expect(differs(cell(here), cell(there))).toBe(name !== "the same by another test");
 });
 
 test("every finding of the tests has a line and a column", () => {

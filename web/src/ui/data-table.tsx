@@ -28,6 +28,8 @@ export type Col<T> = {
   width?: string;
   /** What a column without a width has at least. */
   least?: string;
+  /** The head of its row: it stays in sight when the table scrolls to the side. */
+  pinned?: boolean;
 };
 
 export type DataTableProps<T> = {
@@ -157,7 +159,11 @@ export function DataTable<T extends object>({
                 }}
               >
                 {columns.map((column) => (
-                  <td key={column.id} className={column.align === "right" ? "num text-right" : ""}>
+                  <td
+                    key={column.id}
+                    {...(column.pinned ? { role: "rowheader" } : {})}
+                    className={`${column.align === "right" ? "num text-right" : ""} ${column.pinned ? "pinned" : ""}`}
+                  >
                     {column.cell(row.original)}
                   </td>
                 ))}
@@ -197,7 +203,7 @@ function Head<T>({
   const right = column.align === "right";
   if (!column.by || !onSort) {
     return (
-      <th scope="col" className={right ? "text-right!" : ""}>
+      <th scope="col" className={`${right ? "text-right!" : ""} ${column.pinned ? "pinned" : ""}`}>
         {column.head}
       </th>
     );
@@ -205,7 +211,7 @@ function Head<T>({
   return (
     <th
       scope="col"
-      className={right ? "text-right!" : ""}
+      className={`${right ? "text-right!" : ""} ${column.pinned ? "pinned" : ""}`}
       aria-sort={active ? (descending ? "descending" : "ascending") : "none"}
     >
       <button

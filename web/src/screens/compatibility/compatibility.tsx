@@ -1,62 +1,38 @@
 import { useMemo } from "react";
-import { useFilters } from "~/app/search";
-import {
-  type Cell,
-  checksOf,
-  type Engine,
-  type Finding,
-  formatName,
-  hasGap,
-  type Line,
-  matrixOf,
-  textOf,
-} from "~/lake/compatibility";
+import { type Search, useFilters } from "~/app/search";
+import { agreed, checksOf, differs, type Engine, gapsOf, type Line, textOf } from "~/lake/compatibility";
 import { matching } from "~/lake/filter";
-import { plural } from "~/lake/format";
+import { count, plural } from "~/lake/format";
 import { type Col, DataTable } from "~/ui/data-table";
-import { Facets } from "~/ui/filters";
+import { type Facet, Facets } from "~/ui/filters";
+import { Go } from "~/ui/go";
 import { Choice, ListScreen, NoneLike, TextFilter } from "~/ui/list";
-import embedded from "../../../../docs/compatibility/embedded.json";
-import layout from "../../../../docs/compatibility/layout.json";
-import minio from "../../../../docs/compatibility/minio.json";
 import { FeatureDrawer } from "./feature-drawer";
-
-const matrices = {
-  embedded: matrixOf(embedded as Finding[], layout),
-  minio: matrixOf(minio as Finding[], layout),
-};
+import { Formats, Legend, nameOf } from "./formats";
+import { type Store, stores } from "./stores";
 
 /** What engines do with Firn's tables, as the tests found it. */
 export default function Compatibility() {
   const [filters, setFilters] = useFilters();
-  const { q = "", gaps = "", feature = "" } = filters;
-  const matrix = filters.store === "minio" ? matrices.minio : matrices.embedded;
-  const one = matrix.engines.find((engine) => engine.name === filters.engine);
-  const engines = useMemo(() => (one ? [one] : matrix.engines), [one, matrix]);
-  const columns = useMemo(() => columnsOf(engines, one !== undefined), [engines, one]);
-  const shown = useMemo(
-    () =>
-      matching(
-        matrix.lines.filter((line) => (gaps ? hasGap(line, engines) : !one || line.cells.has(one.name))),
-        q,
-        (line) => textOf(line, engines),
-      ),
-    [matrix, gaps, engines, one, q],
-  );
+  const { q = "", gaps = "", feature = "", engine = "" } = filters;
+  const [store, other] = filters.store === stores[1].value ? [stores[1], stores[0]] : stores;
+  const { matrix } = store;
+  const chosen = useMemo(() => matrix.engines.filter((entry) => entry.name === engine), [matrix, engine]);
+  const one = chosen.length > 0;
+  const engines = one ? chosen : matrix.engines;
+  const columns = useMemo(() => columnsOf(engines, one, other, filters), [engines, one, other, filters]);
+  const lacking = useMemo(() => matrix.lines.filter((line) => gapsOf(line, engines).length > 0), [matrix, engines]);
+  const shown = useMemo(() => {
+    const asked = matrix.lines.filter((line) => engines.some((entry) => line.cells.has(entry.id)));
+    return matching(gaps ? lacking : asked, q, (line) => textOf(line, engines));
+  }, [matrix, gaps, lacking, engines, q]);
   return (
     <ListScreen
       title="Compatibility"
-      lead={`${plural(checksOf(matrix), "check")} with real engines, run by the tests of this build. Format v1, v2 or v3 of the table; "yes" where it makes no difference.`}
+      lead={leadOf(store, other)}
       actions={
         <>
-          <Choice
-            label="Object store"
-            name="store"
-            options={[
-              { value: "embedded", label: "Embedded store" },
-              { value: "minio", label: "MinIO" },
-            ]}
-          />
+          <Choice label="Object store" name="store" options={[...stores]} />
           <TextFilter label="Filter features and reasons" />
         </>
       }
@@ -64,22 +40,16 @@ export default function Compatibility() {
         <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
           <Facets
             label="Engine"
-            value={one?.name ?? ""}
+            value={one ? engine : ""}
             onChange={(value) => setFilters({ engine: value })}
             all={{ value: "", label: "All engines" }}
-            facets={matrix.engines.map((engine) => ({ value: engine.name, label: nameOf(engine) }))}
+            facets={facetsOf(matrix.engines)}
           />
           <Facets
             label="Gaps"
             value={gaps}
             onChange={(value) => setFilters({ gaps: value })}
-            facets={[
-              {
-                value: "1",
-                label: "What does not work",
-                count: matrix.lines.filter((line) => hasGap(line, engines)).length,
-              },
-            ]}
+            facets={[{ value: "1", label: "What does not work", count: lacking.length }]}
           />
         </div>
       }
@@ -95,39 +65,77 @@ export default function Compatibility() {
           onOpen={(line) => setFilters({ feature: line.feature }, true)}
           empty={<NoneLike what="feature" all="all features" filters={["q", "gaps", "engine"]} />}
         />
+        <Legend />
       </div>
       <FeatureDrawer
         line={matrix.lines.find((line) => line.feature === feature)}
+        elsewhere={other.matrix.lines.find((line) => line.feature === feature)}
         engines={matrix.engines}
+        store={store}
+        other={other}
         onClose={() => setFilters({ feature: undefined })}
       />
     </ListScreen>
   );
 }
 
-/** An engine with its version; Firn's own is this one. */
-export function nameOf(engine: Engine): string {
-  return `${engine.heading} ${engine.version}`.trim();
+function leadOf(store: Store, other: Store): string {
+  const checks = checksOf(store.matrix);
+  const same = agreed(store.matrix, other.matrix);
+  const there =
+    same === checks
+      ? `all say the same on ${other.on}`
+      : `${count(same)} say the same on ${other.on}, ≠ marks the rest`;
+  return `${plural(checks, "check")} of real engines on ${store.on}, as the tests recorded them; ${there}.`;
 }
 
-function columnsOf(engines: readonly Engine[], reasons: boolean): Col<Line>[] {
+/** A choice an engine; its version stands in it where there is but one. */
+function facetsOf(engines: readonly Engine[]): Facet[] {
+  return [...new Set(engines.map((engine) => engine.name))].map((value) => {
+    const versions = engines.filter((engine) => engine.name === value);
+    return { value, label: versions.length === 1 ? nameOf(versions[0]!) : versions[0]!.heading };
+  });
+}
+
+function columnsOf(engines: readonly Engine[], reasons: boolean, other: Store, filters: Search): Col<Line>[] {
+  const elsewhere = new Map(other.matrix.lines.map((line) => [line.feature, line.cells]));
   const columns: Col<Line>[] = [
     {
       id: "feature",
       head: "Feature",
-      least: "16rem",
-      ...(reasons ? { width: "22rem" } : {}),
-      cell: (line) => <span className="text-ink">{line.feature}</span>,
+      pinned: true,
+      width: "clamp(9.5rem, 40vw, 20rem)",
+      cell: (line) => (
+        <Go
+          to="/compatibility"
+          search={{ ...filters, feature: line.feature }}
+          className="text-ink underline-offset-2 hover:underline"
+        >
+          {line.feature}
+        </Go>
+      ),
     },
     ...engines.map((engine) => ({
-      id: engine.name,
+      id: engine.id,
       head: nameOf(engine),
-      width: "9.5rem",
-      cell: (line: Line) => <Formats cell={line.cells.get(engine.name)} />,
+      width: "9rem",
+      cell: (line: Line) => {
+        const cell = line.cells.get(engine.id);
+        return (
+          <span className="flex items-center gap-1">
+            <Formats cell={cell} />
+            {differs(cell, elsewhere.get(line.feature)?.get(engine.id)) && (
+              <span className="font-medium text-busy">
+                <span aria-hidden>≠</span>
+                <span className="sr-only">differs on {other.on}</span>
+              </span>
+            )}
+          </span>
+        );
+      },
     })),
   ];
-  const [engine] = engines;
-  if (!reasons || !engine) return columns;
+  if (!reasons) return columns;
   return [
     ...columns,
     {
@@ -135,35 +143,8 @@ function columnsOf(engines: readonly Engine[], reasons: boolean): Col<Line>[] {
       head: "Why not",
       least: "20rem",
       cell: (line) => (
-        <span className="text-ink-2">
-          {[...new Set(line.cells.get(engine.name)?.gaps.map((gap) => gap.reason))].join("; ")}
-        </span>
+        <span className="text-ink-2">{[...new Set(gapsOf(line, engines).map((gap) => gap.reason))].join("; ")}</span>
       ),
     },
   ];
-}
-
-/** The formats with which it works, and those with which it does not. */
-export function Formats({ cell }: { cell: Cell | undefined }) {
-  if (!cell)
-    return (
-      <span className="text-ink-3">
-        <span aria-hidden>–</span>
-        <span className="sr-only">not tested</span>
-      </span>
-    );
-  return (
-    <span className="flex gap-1 overflow-hidden">
-      {cell.passes.map(({ format }) => (
-        <span key={format} className="rounded bg-good-soft px-1.5 text-xs font-medium text-good">
-          {formatName(format, "yes")}
-        </span>
-      ))}
-      {cell.gaps.map(({ format }) => (
-        <span key={format} className="rounded bg-warn-soft px-1.5 text-xs font-medium whitespace-nowrap text-warn">
-          {format === 0 ? "no" : `not v${format}`}
-        </span>
-      ))}
-    </span>
-  );
 }

@@ -77,6 +77,12 @@ func (s *SnapshotChange) validate() error {
 	default:
 		return fmt.Errorf("%w: snapshot operation %q; append, replace, overwrite and delete are known", ErrInvalid, clip(string(s.Operation)))
 	}
+	if m := s.Manifests; m != nil {
+		if s.Operation != table.OpReplace || len(s.Added)+len(s.Removed) > 0 || s.Base == nil || len(m.Replaced) == 0 || len(m.By) == 0 {
+			return fmt.Errorf("%w: a swap of manifests is a replace that names its Base, and comes alone", ErrInvalid)
+		}
+		return nil
+	}
 	if len(s.Added)+len(s.Removed) == 0 && s.Operation != table.OpOverwrite {
 		return fmt.Errorf("%w: the snapshot changes no file", ErrInvalid)
 	}

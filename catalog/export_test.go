@@ -1,6 +1,9 @@
 package catalog
 
-import "github.com/apache/iceberg-go/table"
+import (
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+)
 
 // What the tests of package catalog_test see of the inside.
 
@@ -53,8 +56,15 @@ var (
 	AvroSpec  = avroSpec
 	Escape    = escape
 	SizeClass = sizeClass
-	Mergeable = mergeable
+	// SameEntries is the proof of a reclustering.
+	SameEntries   = sameEntries
+	CompareValues = compareValues
 )
+
+// Mergeable is what a commit merges, with manifests of the default size.
+func Mergeable(ms []iceberg.ManifestFile, fanOut int) [][]iceberg.ManifestFile {
+	return mergeable(ms, fanOut, defaultManifestBytes)
+}
 
 // CommitKey and LogKey are where records stand in the store.
 func (c *Catalog) CommitKey(id string) string { return c.keys.commit(id) }

@@ -20,7 +20,8 @@ const (
 // size class, in powers of the fan-out, whenever a class has fanOut members.
 // Each entry is thus rewritten once a class, and the number of manifests
 // stays under fanOut times the number of classes.
-func mergeable(ms []iceberg.ManifestFile, fanOut int) [][]iceberg.ManifestFile {
+// What is large enough already stays as it is: it may be sorted by partition.
+func mergeable(ms []iceberg.ManifestFile, fanOut int, target int64) [][]iceberg.ManifestFile {
 	type class struct {
 		kind manifestKind
 		size int
@@ -29,7 +30,7 @@ func mergeable(ms []iceberg.ManifestFile, fanOut int) [][]iceberg.ManifestFile {
 	var order []class
 	for _, m := range ms {
 		n := entryCount(m)
-		if n < 0 || n >= mergeFull {
+		if n < 0 || n >= mergeFull || m.Length() >= target/2 {
 			continue
 		}
 		cl := class{kindOf(m), sizeClass(n, fanOut)}
@@ -78,7 +79,7 @@ func (p *plan) merge(ctx context.Context, carried []iceberg.ManifestFile, snapsh
 	if n == 0 {
 		return carried, nil
 	}
-	for _, group := range mergeable(carried, n) {
+	for _, group := range mergeable(carried, n, targetManifestBytes(p.cur)) {
 		entries, err := p.c.readAll(ctx, group, false)
 		if err != nil {
 			return nil, err

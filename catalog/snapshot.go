@@ -103,7 +103,12 @@ func (p *plan) addSnapshot(ctx context.Context, s *SnapshotChange, reqs []*reque
 	if err != nil {
 		return err
 	}
-	if carried, err = p.merge(ctx, carried, snapshotID); err != nil {
+	if s.Manifests != nil {
+		carried, added, err = p.swap(s.Manifests, carried, snapshotID)
+	} else {
+		carried, err = p.merge(ctx, carried, snapshotID)
+	}
+	if err != nil {
 		return err
 	}
 	manifests := append(append(added, rewritten...), carried...)

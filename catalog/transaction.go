@@ -73,7 +73,10 @@ type SnapshotChange struct {
 	Pin     bool
 	Added   []FileEntry
 	Removed []string
-	Summary map[string]string
+	// Manifests are swapped instead: a change of how files are listed, and of no
+	// file. It is a replace and comes alone, from [Catalog.Recluster].
+	Manifests *ManifestSwap
+	Summary   map[string]string
 }
 
 // FileEntry is a data or delete file that a snapshot adds.

@@ -70,6 +70,9 @@ type Config struct {
 	// BeforeCommit is told when a compaction has its outputs and is about to
 	// commit them; nil for nobody. Tests make trouble there.
 	BeforeCommit func(ctx context.Context)
+	// BeforeApply is told at each attempt to commit a compaction, when it has
+	// followed what came in between; nil for nobody.
+	BeforeApply func(ctx context.Context)
 
 	// Tick is how often time alone is looked at: quiet partitions, schedules.
 	// Default 1 s.
@@ -135,7 +138,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s.worker, err = rewrite.New(rewrite.Config{
 		Catalog: cfg.Catalog, Store: cfg.Store, Bucket: cfg.Bucket, Lake: cfg.Lake, Pool: cfg.Pool, TempDir: temp,
-		Now: cfg.Now, Logger: cfg.Logger, Grace: cfg.Grace, Protected: s.inFlight, BeforeCommit: cfg.BeforeCommit,
+		Now: cfg.Now, Logger: cfg.Logger, Grace: cfg.Grace, Protected: s.inFlight, BeforeCommit: cfg.BeforeCommit, BeforeApply: cfg.BeforeApply,
 	})
 	return s, err
 }

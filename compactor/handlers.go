@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -127,12 +128,13 @@ func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (j
 		}
 		sum = sum.Add(res)
 		s.metrics.wasted.Add(float64(res.Wasted))
+		s.metrics.carried.Add(float64(res.Carried))
 		if res.Lost > 0 {
 			if conflicts++; conflicts <= replans {
 				continue
 			}
 			out := outcome(sum, "")
-			out.Proof[proofLost] = fmt.Sprintf("groups were rewritten %d times and not committed (%s), as somebody deleted from their files or replaced them each time", sum.Lost, plan.Size(sum.Wasted))
+			out.Proof[proofLost] = fmt.Sprintf("groups were rewritten %d times and not committed (%s), as somebody replaced their files each time", sum.Lost, plan.Size(sum.Wasted))
 			return out, nil
 		}
 		if res.SnapshotID == 0 { // nothing could be done: the next round would find the same
@@ -157,7 +159,7 @@ func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (j
 func outcome(r rewrite.Result, whyNot string) jobs.Outcome {
 	out := jobs.Outcome{
 		Tier: r.Tier(), FilesIn: r.FilesIn, FilesOut: r.FilesOut, BytesIn: r.BytesIn, BytesOut: r.BytesOut,
-		Rows: r.Rows, SnapshotID: r.SnapshotID, Proof: r.Proof(),
+		Rows: r.Rows, SnapshotID: r.SnapshotID, Carried: r.Carried, Wasted: r.Wasted, Proof: r.Proof(),
 	}
 	if len(r.Left) > 0 {
 		whyNot = strings.Join(r.Left, "; ")
@@ -234,6 +236,10 @@ func (s *Service) settle(id uuid.UUID, p plan.Policy, looked time.Time) {
 }
 
 func (s *Service) expire(ctx context.Context, task *jobs.Task, id uuid.UUID) (jobs.Outcome, error) {
+	tidied, err := s.tidy(ctx, task, id)
+	if err != nil {
+		return jobs.Outcome{}, err
+	}
 	for try := 0; ; try++ {
 		t, err := s.cfg.Catalog.LoadTableID(ctx, id)
 		if err != nil {
@@ -255,6 +261,7 @@ func (s *Service) expire(ctx context.Context, task *jobs.Task, id uuid.UUID) (jo
 		if e.WhyNot != "" {
 			proof["why_not_more"] = e.WhyNot
 		}
+		maps.Copy(proof, tidied)
 		s.mu.Lock()
 		if t := s.tables[id]; t != nil && len(e.Remove) > 0 {
 			t.unreachable = true

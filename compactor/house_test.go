@@ -26,7 +26,6 @@ import (
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
-	"github.com/firnlake/firn/internal/objstore"
 )
 
 var pool *duck.Pool
@@ -108,6 +107,12 @@ func (h *house) append(t *catalog.Table, country string, from, n int) {
 // deletePositions commits a position delete file over one data file.
 func (h *house) deletePositions(t *catalog.Table, data iceberg.DataFile, positions ...int64) {
 	h.T.Helper()
+	h.Commit(t, table.OpDelete, h.positionFile(t, data, positions...))
+}
+
+// positionParquet is a position delete file of one data file.
+func positionParquet(t testing.TB, path string, positions []int64) []byte {
+	t.Helper()
 	meta := func(id string) arrow.Metadata { return arrow.NewMetadata([]string{"PARQUET:field_id"}, []string{id}) }
 	s := arrow.NewSchema([]arrow.Field{
 		{Name: "file_path", Type: arrow.BinaryTypes.String, Metadata: meta("2147483546")},
@@ -116,22 +121,24 @@ func (h *house) deletePositions(t *catalog.Table, data iceberg.DataFile, positio
 	b := array.NewRecordBuilder(memory.DefaultAllocator, s)
 	defer b.Release()
 	for _, p := range positions {
-		b.Field(0).(*array.StringBuilder).Append(data.FilePath())
+		b.Field(0).(*array.StringBuilder).Append(path)
 		b.Field(1).(*array.Int64Builder).Append(p)
 	}
 	var buf bytes.Buffer
 	w, err := pqarrow.NewFileWriter(s, &buf, nil, pqarrow.DefaultWriterProps())
+	require.NoError(t, err)
+	require.NoError(t, w.Write(b.NewRecordBatch()))
+	require.NoError(t, w.Close())
+	return buf.Bytes()
+}
+
+// replace commits rows in place of a data file's, as copy-on-write does.
+func (h *house) replace(t *catalog.Table, data iceberg.DataFile, sql string) {
+	h.T.Helper()
+	_, err := h.Catalog.Commit(context.Background(), catalog.Transaction{Actor: "test", Tables: []catalog.TableChange{{Table: t.ID, Snapshot: &catalog.SnapshotChange{
+		Operation: table.OpOverwrite, Base: new(h.load(t).CurrentSnapshot().SnapshotID), Added: h.Write(t, sql), Removed: []string{data.FilePath()},
+	}}}})
 	require.NoError(h.T, err)
-	require.NoError(h.T, w.Write(b.NewRecordBatch()))
-	require.NoError(h.T, w.Close())
-	location := h.Catalog.DataPath(t) + "/deletes-" + uuid.NewString() + ".parquet"
-	key, err := h.Bucket.Key(location)
-	require.NoError(h.T, err)
-	require.NoError(h.T, h.Bucket.PutBytes(context.Background(), key, buf.Bytes(), objstore.PutOptions{}))
-	spec := t.Metadata.PartitionSpec()
-	f, err := iceberg.NewDataFileBuilder(spec, iceberg.EntryContentPosDeletes, location, iceberg.ParquetFile, data.Partition(), nil, nil, int64(len(positions)), int64(buf.Len()))
-	require.NoError(h.T, err)
-	h.Commit(t, table.OpDelete, catalog.FileEntry{File: f.ReferencedDataFile(data.FilePath()).Build()})
 }
 
 // live answers the files of the head, by our planner.

@@ -17,6 +17,7 @@ type metrics struct {
 	firings  prometheus.Counter
 	rewrites *prometheus.CounterVec
 	wasted   prometheus.Counter
+	carried  prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -29,6 +30,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		firings:  f.NewCounter(prometheus.CounterOpts{Name: "firn_compactor_schedule_firings_total", Help: "Firings of schedules."}),
 		rewrites: f.NewCounterVec(prometheus.CounterOpts{Name: "firn_compactor_tiers_total", Help: "Compactions by tier."}, []string{"tier"}),
 		wasted:   f.NewCounter(prometheus.CounterOpts{Name: "firn_compactor_wasted_bytes_total", Help: "Bytes that were written and not committed, as writers had changed the input."}),
+		carried:  f.NewCounter(prometheus.CounterOpts{Name: "firn_compactor_carried_rows_total", Help: "Rows that were deleted while their files were compacted, and are deleted in the outputs."}),
 	}
 }
 

@@ -19,6 +19,11 @@ func (h *house) query(t *catalog.Table, o lake.RelationOptions, sql string) []ma
 	h.T.Helper()
 	scan, err := h.Lake.Plan(h.T.Context(), h.load(t).Metadata, 0, nil)
 	require.NoError(h.T, err)
+	return h.queryScan(scan, o, sql)
+}
+
+func (h *house) queryScan(scan *lake.Scan, o lake.RelationOptions, sql string) []map[string]any {
+	h.T.Helper()
 	rel, err := h.Lake.Relation(h.T.Context(), scan, o)
 	require.NoError(h.T, err)
 	defer rel.Release()

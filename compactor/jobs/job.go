@@ -97,6 +97,8 @@ type Outcome struct {
 	BytesOut   int64             `json:"bytes_out,omitempty"`
 	Rows       int64             `json:"rows,omitempty"`
 	SnapshotID int64             `json:"snapshot_id,omitempty"`
+	Carried    int64             `json:"carried,omitempty"` // rows deleted meanwhile, and deleted in the outputs
+	Wasted     int64             `json:"wasted,omitempty"`  // bytes written and not committed
 	Proof      map[string]string `json:"proof,omitempty"`
 }
 

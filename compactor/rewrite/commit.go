@@ -7,6 +7,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
 
@@ -15,18 +16,34 @@ import (
 	"github.com/firnlake/firn/internal/lake"
 )
 
-// commit replaces the inputs by the outputs. A group that lost against a writer
-// costs the others nothing: they are committed without it.
+// meetings bounds how often a commit follows what came in between.
+const meetings = 100
+
+// commit replaces the inputs by the outputs, with the deletes that came meanwhile.
+// A group that lost against a writer costs the others nothing: they are committed
+// without it.
 func (c *compaction) commit(ctx context.Context, outputs []output) (Result, error) {
 	if err := c.cfg.Bucket.Sync(ctx); err != nil {
 		return Result{}, fmt.Errorf("sync outputs: %w", err)
 	}
 	c.cfg.BeforeCommit(ctx)
-	for {
+	var conflict error
+	for try := 0; ; try++ {
+		moved, err := c.meet(ctx, outputs)
+		if err == nil {
+			err = c.writeDeletes(ctx, outputs)
+		}
+		if err != nil {
+			return Result{}, err
+		}
 		res, change, err := c.change(outputs)
 		if err != nil || len(change.Removed) == 0 {
 			return res, err
 		}
+		if conflict != nil && (!moved || try > meetings) {
+			return res, conflict
+		}
+		c.cfg.BeforeApply(ctx)
 		c.Progress.Progress("commit", res.BytesIn, res.BytesIn)
 		done, err := Commit(ctx, c.cfg.Catalog, catalog.Transaction{
 			ID: uuid.NewString(), Actor: "compactor",
@@ -42,20 +59,14 @@ func (c *compaction) commit(ctx context.Context, outputs []output) (Result, erro
 		if !errors.Is(err, catalog.ErrCommitConflict) {
 			return res, err
 		}
-		found, lostErr := c.findLost(ctx, outputs)
-		if lostErr != nil {
-			return res, errors.Join(err, lostErr)
-		}
-		if found == 0 {
-			return res, err
-		}
+		conflict = err
 	}
 }
 
 // change is the snapshot of all groups that were compacted and not lost.
 func (c *compaction) change(outputs []output) (Result, *catalog.SnapshotChange, error) {
 	var res Result
-	base := c.Scan.SnapshotID
+	base := c.head.SnapshotID
 	// Outputs carry the sequence number of the snapshot they were made from:
 	// deletes up to it are in them, later ones still apply.
 	sequence := c.Scan.Sequence
@@ -97,6 +108,7 @@ func (c *compaction) change(outputs []output) (Result, *catalog.SnapshotChange, 
 		if o.hashed {
 			res.Hashed++
 		}
+		res.Carried += o.carry.out.count()
 		res.Rows += o.rows
 		res.Deleted += o.deleted
 		res.Chunks += o.chunks
@@ -104,62 +116,19 @@ func (c *compaction) change(outputs []output) (Result, *catalog.SnapshotChange, 
 		res.CopyCPU += o.copyCPU
 		res.ProofCPU += o.proofCPU
 	}
+	res.Wasted += c.abandoned
 	if len(removed) == 0 {
 		return res, change, nil
 	}
-	change.Removed = append(change.Removed, dangling(c.Scan, removed)...)
+	for _, f := range c.deletes {
+		change.Added = append(change.Added, catalog.FileEntry{File: f})
+	}
+	change.Removed = append(change.Removed, dangling(c.head, removed, c.Scan.Sequence)...)
 	if in != res.Rows+res.Deleted {
 		return res, nil, fmt.Errorf("%w: %d rows went in, %d came out and %d were deleted", ErrProof, in, res.Rows, res.Deleted)
 	}
 	change.Summary = map[string]string{"firn.job": c.JobID, "firn.tier": res.Tier()}
 	return res, change, nil
-}
-
-// findLost marks the groups of which an input is gone from the table, or has other
-// deletes than the output was made with, and answers how many these are.
-func (c *compaction) findLost(ctx context.Context, outputs []output) (found int, err error) {
-	t, err := c.cfg.Catalog.LoadTableID(ctx, c.Table.ID)
-	if err != nil {
-		return 0, err
-	}
-	scan, err := c.cfg.Lake.Plan(ctx, t.Metadata, 0, nil)
-	if err != nil {
-		return 0, fmt.Errorf("look for what changed in %s: %w", c.Table.Ident, err)
-	}
-	now := make(map[string]lake.File, len(scan.Files))
-	for _, f := range scan.Files {
-		now[f.Data.FilePath()] = f
-	}
-	for i, g := range c.Groups {
-		if outputs[i].left != nil || outputs[i].lost {
-			continue
-		}
-		for _, f := range g.Files {
-			if at, ok := now[f.Path]; !ok || !sameDeletes(at, c.files[f.Path]) {
-				outputs[i].lost = true
-				found++
-				break
-			}
-		}
-	}
-	return found, nil
-}
-
-// sameDeletes says whether the same delete files apply to a data file.
-func sameDeletes(a, b lake.File) bool {
-	if len(a.Deletes) != len(b.Deletes) {
-		return false
-	}
-	keys := map[string]bool{}
-	for _, d := range a.Deletes {
-		keys[vectorKey(d)] = true
-	}
-	for _, d := range b.Deletes {
-		if !keys[vectorKey(d)] {
-			return false
-		}
-	}
-	return true
 }
 
 // vectorKey names a delete file, and a vector of a Puffin file for itself, as the
@@ -174,13 +143,15 @@ func vectorKey(d lake.DeleteFile) string {
 // dangling answers the delete files that apply to no file any more once the
 // inputs are gone, each vector of a Puffin file for itself: one that stays would
 // keep the file that it names from being removed. Files that come later are
-// younger than they are.
-func dangling(scan *lake.Scan, removed map[string]bool) []string {
+// younger than they are; but outputs are of the sequence number since, and
+// equality deletes after it apply to them.
+func dangling(scan *lake.Scan, removed map[string]bool, since int64) []string {
 	gone, stays := map[string]bool{}, map[string]bool{}
 	for _, f := range scan.Files {
 		for _, d := range f.Deletes {
 			key := vectorKey(d)
-			if removed[f.Data.FilePath()] {
+			later := d.Data.ContentType() == iceberg.EntryContentEqDeletes && d.Sequence > since
+			if removed[f.Data.FilePath()] && !later {
 				gone[key] = true
 			} else {
 				stays[key] = true

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
@@ -44,8 +45,12 @@ type Result struct {
 	CopyCPU, ProofCPU time.Duration
 	// Left says of groups that could be neither fused nor rewritten why.
 	Left []string
-	// Lost groups were finished and not committed, as somebody removed or deleted
-	// from their inputs meanwhile; Wasted is the bytes of their outputs.
+	// Carried is the rows that were deleted from inputs meanwhile and are deleted in
+	// the outputs.
+	Carried int64
+	// Lost groups were finished and not committed, as somebody replaced their inputs
+	// meanwhile. Wasted is the bytes of their outputs, and of delete files that a
+	// later attempt wrote anew.
 	Lost   int
 	Wasted int64
 }
@@ -67,6 +72,7 @@ func (r Result) Add(o Result) Result {
 	r.CopyCPU += o.CopyCPU
 	r.ProofCPU += o.ProofCPU
 	r.Left = append(r.Left, o.Left...)
+	r.Carried += o.Carried
 	r.Lost += o.Lost
 	r.Wasted += o.Wasted
 	if o.SnapshotID != 0 {
@@ -90,6 +96,9 @@ func (r Result) Proof() map[string]string {
 	}
 	if r.Reshaped > 0 {
 		out["partitions"] = fmt.Sprintf("every row of %d groups lies in the partition that the spec gives it", r.Reshaped)
+	}
+	if r.Carried > 0 {
+		out["carried"] = fmt.Sprintf("%d rows that were deleted meanwhile are deleted in the outputs: counts, sums and row hashes of what was deleted are equal", r.Carried)
 	}
 	if r.Hashed > 0 {
 		out["row_hash"] = fmt.Sprintf("multiset hash of rows equal in %d of %d groups", r.Hashed, r.Rewritten)
@@ -123,6 +132,7 @@ type output struct {
 	hashed  bool  // rewrite: the multiset hash was compared
 	left    error // why the group stays as it is; nil when it was compacted
 	lost    bool  // somebody changed its inputs meanwhile
+	carry   carry // what was deleted from its inputs meanwhile
 
 	copyCPU, proofCPU time.Duration // of the SQL workers
 }
@@ -130,9 +140,10 @@ type output struct {
 // groupsAtOnce bounds what one job works on in parallel.
 const groupsAtOnce = 2
 
-// Compact carries out the groups and commits them as one snapshot, without those
-// whose inputs somebody removed or deleted from meanwhile: Result counts these as
-// lost, and they are to be planned again.
+// Compact carries out the groups and commits them as one snapshot. Rows that were
+// deleted from inputs meanwhile are deleted in the outputs too. Left out are groups
+// whose inputs somebody replaced: Result counts these as lost, and they are to be
+// planned again.
 func (w *Worker) Compact(ctx context.Context, c Compaction) (Result, error) {
 	var res Result
 	if len(c.Groups) == 0 {
@@ -148,7 +159,7 @@ func (w *Worker) Compact(ctx context.Context, c Compaction) (Result, error) {
 		total += g.Bytes
 	}
 	c.Progress.Progress("write", 0, total)
-	run := &compaction{Worker: w, Compaction: c, dir: dir, files: map[string]lake.File{}}
+	run := &compaction{Worker: w, Compaction: c, dir: dir, files: map[string]lake.File{}, head: c.Scan, meta: c.Table.Metadata}
 	for _, f := range c.Scan.Files {
 		run.files[f.Data.FilePath()] = f
 	}
@@ -181,6 +192,15 @@ type compaction struct {
 	Compaction
 	dir   string
 	files map[string]lake.File
+
+	// Of the commit: the snapshot that the outputs were made to follow, and its
+	// table; delete files for them, to be written anew when dirty; and the bytes
+	// of those that were written before.
+	head      *lake.Scan
+	meta      table.Metadata
+	deletes   []iceberg.DataFile
+	dirty     bool
+	abandoned int64
 }
 
 func (c *compaction) group(ctx context.Context, dir string, index int, g plan.Group) (output, error) {

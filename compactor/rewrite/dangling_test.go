@@ -36,7 +36,7 @@ func TestDeletesGoWithTheirFiles(t *testing.T) {
 		for _, path := range c.removed {
 			removed[path] = true
 		}
-		got := dangling(scan, removed)
+		got := dangling(scan, removed, 0)
 		slices.Sort(got)
 		require.Equal(t, c.goes, got)
 	}

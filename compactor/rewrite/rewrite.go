@@ -7,7 +7,9 @@
 // checksum of every copied chunk, rewritten ones by row count and by a sum over
 // each column, and by a multiset hash over whole rows where the policy asks for
 // it. A compaction never stands in a writer's way: its commit is a replace,
-// which an append cannot fail, and which fails itself when its input is gone.
+// which an append cannot fail, and which gives way when its input is gone. Rows
+// that are deleted from an input meanwhile are deleted in the output by the same
+// commit, and their sums and hashes are compared as well.
 //
 // Outputs of a job that ended without a commit stay behind; the removal of
 // orphans finds them. No data is deleted anywhere else but there.
@@ -18,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -43,6 +46,7 @@ type Catalog interface {
 	LoadTableID(ctx context.Context, id uuid.UUID) (*catalog.Table, error)
 	Tables(ctx context.Context) ([]*catalog.Table, error)
 	Intents(ctx context.Context) ([]catalog.Intent, error)
+	Recluster(ctx context.Context, id uuid.UUID, o catalog.ReclusterOptions) (catalog.Reclustered, error)
 	DataPath(t *catalog.Table) string
 	Warehouse() string
 }
@@ -51,6 +55,8 @@ type Catalog interface {
 type Lake interface {
 	Plan(ctx context.Context, meta table.Metadata, snapshotID int64, filter iceberg.BooleanExpression) (*lake.Scan, error)
 	Relation(ctx context.Context, scan *lake.Scan, o lake.RelationOptions) (*lake.Relation, error)
+	Entries(ctx context.Context, meta table.Metadata, snapshotID int64) iter.Seq2[lake.Entry, error]
+	Positions(ctx context.Context, files []lake.File) (*lake.Relation, error)
 }
 
 // Config of a Worker.
@@ -75,6 +81,9 @@ type Config struct {
 	Protected func(ctx context.Context) (func(key string) bool, error)
 	// BeforeCommit is told when a compaction has its outputs; nil for nobody.
 	BeforeCommit func(ctx context.Context)
+	// BeforeApply is told at each attempt to commit, when it has followed what came
+	// in between; nil for nobody.
+	BeforeApply func(ctx context.Context)
 }
 
 // Worker carries out maintenance. It is safe for concurrent use.
@@ -96,6 +105,9 @@ func New(cfg Config) (*Worker, error) {
 	}
 	if cfg.BeforeCommit == nil {
 		cfg.BeforeCommit = func(context.Context) {}
+	}
+	if cfg.BeforeApply == nil {
+		cfg.BeforeApply = func(context.Context) {}
 	}
 	return &Worker{cfg: cfg}, nil
 }

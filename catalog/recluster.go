@@ -61,12 +61,20 @@ type Reclustered struct {
 	WhyNot        string
 }
 
+// ReclusterOptions steer [Catalog.Recluster].
+type ReclusterOptions struct {
+	// All: any saving is worth it.
+	All bool
+	// DryRun puts nothing into the bucket: the answer says what would be.
+	DryRun bool
+}
+
 // Recluster sorts the entries of the head's manifests by partition into new
 // manifests, of each kind (spec, data or deletes) for itself, and puts these into
 // the bucket. Entries keep their snapshot, sequence numbers and row ids: they are
 // read back and compared. To swap them in is the caller's commit; if it is not
-// made, the collector finds them. Any saving is worth it when all is set.
-func (c *Catalog) Recluster(ctx context.Context, id uuid.UUID, all bool) (Reclustered, error) {
+// made, the collector finds them.
+func (c *Catalog) Recluster(ctx context.Context, id uuid.UUID, o ReclusterOptions) (Reclustered, error) {
 	rec, _, err := c.recordByID(ctx, id)
 	if err != nil {
 		return Reclustered{}, err
@@ -86,7 +94,7 @@ func (c *Catalog) Recluster(ctx context.Context, id uuid.UUID, all bool) (Reclus
 	p := &plan{c: c, id: id, rec: rec, cur: h.meta, raw: map[string][]byte{}}
 	out := Reclustered{Base: head.SnapshotID, Swap: &ManifestSwap{}}
 	for _, some := range kinds(list) {
-		err := c.guard(func() error { return p.recluster(ctx, some, head.SnapshotID, all, &out) })
+		err := c.guard(func() error { return p.recluster(ctx, some, head.SnapshotID, o.All, &out) })
 		if err != nil {
 			return Reclustered{}, fmt.Errorf("rewrite manifests of %s: %w", rec.ident(), err)
 		}
@@ -94,6 +102,9 @@ func (c *Catalog) Recluster(ctx context.Context, id uuid.UUID, all bool) (Reclus
 	if len(out.Swap.Replaced) == 0 {
 		out.Swap = nil
 		out.WhyNot = fmt.Sprintf("%d manifests are few enough, and each partition is in few of them", len(list))
+		return out, nil
+	}
+	if o.DryRun {
 		return out, nil
 	}
 	g, putCtx := errgroup.WithContext(ctx)

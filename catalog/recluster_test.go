@@ -92,7 +92,7 @@ func TestReclusteringSortsByPartition(t *testing.T) {
 			}
 			before, was, manifests := k.entries(tbl)
 			live := k.check(tbl)
-			r, err := k.Recluster(k.ctx(), tbl.ID, false)
+			r, err := k.Recluster(k.ctx(), tbl.ID, catalog.ReclusterOptions{})
 			require.NoError(t, err)
 			require.NotNil(t, r.Swap, r.WhyNot)
 			require.Len(t, r.Swap.Replaced, len(manifests))
@@ -116,7 +116,7 @@ func TestReclusteringSortsByPartition(t *testing.T) {
 			}
 			overlap(t, fewer)
 
-			again, err := k.Recluster(k.ctx(), tbl.ID, true)
+			again, err := k.Recluster(k.ctx(), tbl.ID, catalog.ReclusterOptions{All: true})
 			require.NoError(t, err)
 			require.Nil(t, again.Swap, "at rest")
 			require.NotEmpty(t, again.WhyNot)
@@ -147,7 +147,7 @@ func overlap(t *testing.T, manifests []iceberg.ManifestFile) {
 func TestReclusteringBesideCommits(t *testing.T) {
 	k := newKit(t, memstore.New(), nil)
 	tbl := k.scattered("db.t", iceberg.Properties{})
-	r, err := k.Recluster(k.ctx(), tbl.ID, false)
+	r, err := k.Recluster(k.ctx(), tbl.ID, catalog.ReclusterOptions{})
 	require.NoError(t, err)
 	k.append(tbl, k.file(tbl, "late.parquet", "c07", 5))
 	_, err = k.swap(tbl, r)
@@ -155,7 +155,7 @@ func TestReclusteringBesideCommits(t *testing.T) {
 	require.Contains(t, k.check(tbl), "late.parquet")
 
 	tbl = k.scattered("db.u", iceberg.Properties{})
-	r, err = k.Recluster(k.ctx(), tbl.ID, false)
+	r, err = k.Recluster(k.ctx(), tbl.ID, catalog.ReclusterOptions{})
 	require.NoError(t, err)
 	_, err = k.Commit(k.ctx(), catalog.Transaction{Tables: []catalog.TableChange{{Table: tbl.ID, Snapshot: &catalog.SnapshotChange{
 		Operation: table.OpDelete, Base: &r.Base, Removed: []string{k.DataPath(tbl) + "/3-4.parquet"},
@@ -174,7 +174,7 @@ func TestReclusteringWhenItsCommitFails(t *testing.T) {
 		k := newKit(t, store, nil)
 		tbl := k.scattered("db.t", iceberg.Properties{})
 		before, _, _ := k.entries(tbl)
-		r, err := k.Recluster(k.ctx(), tbl.ID, false)
+		r, err := k.Recluster(k.ctx(), tbl.ID, catalog.ReclusterOptions{})
 		require.NoError(t, err)
 		n := 0
 		store.InjectApply(func(catalog.Batch) (f memstore.Fault) {
@@ -196,9 +196,9 @@ func TestReclusteringWhenItsCommitFails(t *testing.T) {
 func TestOnlyTheSameEntriesAreSwappedIn(t *testing.T) {
 	k := newKit(t, memstore.New(), nil)
 	tbl, other := k.scattered("db.t", iceberg.Properties{}), k.scattered("db.u", iceberg.Properties{})
-	mine, err := k.Recluster(k.ctx(), tbl.ID, false)
+	mine, err := k.Recluster(k.ctx(), tbl.ID, catalog.ReclusterOptions{})
 	require.NoError(t, err)
-	theirs, err := k.Recluster(k.ctx(), other.ID, false)
+	theirs, err := k.Recluster(k.ctx(), other.ID, catalog.ReclusterOptions{})
 	require.NoError(t, err)
 	live := k.check(tbl)
 	foreign := mine

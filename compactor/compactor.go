@@ -89,6 +89,8 @@ const (
 	KindExpire  = jobs.Kind(plan.Expire)
 	KindOrphans = jobs.Kind(plan.Orphans)
 	KindPromote = jobs.Kind("promote")
+
+	KindManifests = jobs.Kind(plan.Manifests)
 )
 
 // Service is the compactor. It is safe for concurrent use.

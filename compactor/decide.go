@@ -176,6 +176,7 @@ func (s *Service) input(ctx context.Context, id uuid.UUID, active map[plan.Kind]
 	}
 	if tr.health != nil {
 		in.Health = tr.health.Clone()
+		in.SinceTidy = tr.sinceTidy()
 		tr.report = tr.health.Report(policy, in.Snapshots)
 	}
 	in.NotBefore, in.Unreachable, in.LastOrphans, in.Pinned = maps.Clone(tr.notBefore), tr.unreachable, tr.lastOrphans, tr.pinned

@@ -33,6 +33,8 @@ type tracked struct {
 	// unreachable: files may wait for removal.
 	unreachable bool
 	lastOrphans time.Time
+	// tidied is how many commits there were when manifests were last looked at.
+	tidied *int64
 }
 
 func (s *Service) healthPrefix() string { return "health/" + s.cfg.Catalog.Warehouse() + "/" }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +32,8 @@ func (s *Service) handlers() map[jobs.Kind]jobs.Handler {
 		KindCompact: s.watched(s.onTable(s.compact)),
 		KindExpire:  s.watched(s.onTable(s.expire)),
 		KindOrphans: s.watched(s.orphans),
+
+		KindManifests: s.watched(s.onTable(s.tidy)),
 	}
 	if s.cfg.Promote != nil {
 		h[KindPromote] = s.watched(s.promote)
@@ -236,10 +237,6 @@ func (s *Service) settle(id uuid.UUID, p plan.Policy, looked time.Time) {
 }
 
 func (s *Service) expire(ctx context.Context, task *jobs.Task, id uuid.UUID) (jobs.Outcome, error) {
-	tidied, err := s.tidy(ctx, task, id)
-	if err != nil {
-		return jobs.Outcome{}, err
-	}
 	for try := 0; ; try++ {
 		t, err := s.cfg.Catalog.LoadTableID(ctx, id)
 		if err != nil {
@@ -261,7 +258,6 @@ func (s *Service) expire(ctx context.Context, task *jobs.Task, id uuid.UUID) (jo
 		if e.WhyNot != "" {
 			proof["why_not_more"] = e.WhyNot
 		}
-		maps.Copy(proof, tidied)
 		s.mu.Lock()
 		if t := s.tables[id]; t != nil && len(e.Remove) > 0 {
 			t.unreachable = true

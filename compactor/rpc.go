@@ -30,6 +30,7 @@ type handler struct{ s *Service }
 var kinds = map[firnv1.JobKind]jobs.Kind{
 	firnv1.JobKind_JOB_KIND_COMPACT: KindCompact, firnv1.JobKind_JOB_KIND_EXPIRE: KindExpire,
 	firnv1.JobKind_JOB_KIND_ORPHANS: KindOrphans, firnv1.JobKind_JOB_KIND_PROMOTE: KindPromote,
+	firnv1.JobKind_JOB_KIND_MANIFESTS: KindManifests,
 }
 
 var states = map[firnv1.JobState]jobs.State{
@@ -92,7 +93,7 @@ func (s *Service) Submit(ctx context.Context, kind jobs.Kind, table catalog.Iden
 	spec := jobs.Spec{Kind: kind, Model: model, Trigger: "request", Reason: "asked for", Priority: 1e6, Full: true}
 	switch {
 	case kind == "":
-		return jobs.Job{}, fmt.Errorf("%w: no kind of job given: use compact, expire, orphans or promote", catalog.ErrInvalid)
+		return jobs.Job{}, fmt.Errorf("%w: no kind of job given: use compact, expire, orphans, manifests or promote", catalog.ErrInvalid)
 	case kind == KindPromote:
 		if model == "" {
 			return jobs.Job{}, fmt.Errorf("%w: a promotion needs the name of a model", catalog.ErrInvalid)
@@ -156,6 +157,20 @@ func (s *Service) planJobs(ctx context.Context, req *firnv1.PlanJobsRequest) (*f
 				group.Partition = append(group.Partition, &firnv1.PartitionField{Name: name, Value: g.Partition[name]})
 			}
 			out.Groups = append(out.Groups, group)
+		}
+	case KindManifests:
+		tidied, err := s.worker.PlanTidy(ctx, t, true)
+		if err != nil {
+			return nil, err
+		}
+		if m := tidied.Manifests.Swap; m != nil {
+			out.Objects = append(out.Objects, fmt.Sprintf("%d manifests, for %d", len(m.Replaced), len(m.By)))
+		}
+		for _, d := range tidied.Dangling {
+			out.Objects = append(out.Objects, "dangling deletes "+d)
+		}
+		if len(out.Objects) == 0 {
+			out.WhyNot = tidied.Manifests.WhyNot
 		}
 	case KindExpire:
 		e := rewrite.PlanExpiry(t.Metadata, policy, s.cfg.Now())

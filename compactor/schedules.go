@@ -111,13 +111,13 @@ func (s *Service) PutSchedule(ctx context.Context, c Schedule) (Schedule, error)
 		return c, err
 	}
 	switch c.Kind {
-	case KindCompact, KindExpire, KindOrphans:
+	case KindCompact, KindExpire, KindManifests, KindOrphans:
 	case KindPromote:
 		if c.Model == "" {
 			return c, fmt.Errorf("%w: schedule %s: a promotion needs a model", catalog.ErrInvalid, c.Name)
 		}
 	default:
-		return c, fmt.Errorf("%w: schedule %s: kind %q is unknown: use compact, expire, orphans or promote", catalog.ErrInvalid, c.Name, c.Kind)
+		return c, fmt.Errorf("%w: schedule %s: kind %q is unknown: use compact, expire, manifests, orphans or promote", catalog.ErrInvalid, c.Name, c.Kind)
 	}
 	c.Created, c.LastFired = s.cfg.Now().UTC(), time.Time{}
 	value, err := json.Marshal(c)

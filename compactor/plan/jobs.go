@@ -19,6 +19,8 @@ const (
 	Compact Kind = "compact"
 	Expire  Kind = "expire"
 	Orphans Kind = "orphans"
+	// Manifests are sorted by partition, and delete files that apply to nothing go.
+	Manifests Kind = "manifests"
 )
 
 // Table is all that [Jobs] needs to know of a table.
@@ -34,6 +36,8 @@ type Table struct {
 	// Snapshots in the metadata, and the time of the oldest.
 	Snapshots int
 	Oldest    time.Time
+	// SinceTidy counts the commits since manifests and delete files were looked at.
+	SinceTidy int64
 	// Active kinds have a job queued or running.
 	Active map[Kind]bool
 	// NotBefore holds a kind back after a failure.
@@ -71,6 +75,7 @@ type Decision struct {
 const (
 	bytesPerSecond = 400 << 20 // what a fusion moves, roughly
 	jobSeconds     = 0.2       // what a job costs whatever its size
+	tidyEvery      = 100       // commits after which manifests are looked at
 )
 
 // Jobs decides what is worth doing now. Priority is files saved per second of
@@ -85,6 +90,9 @@ func Jobs(tables []Table, b Budget, now time.Time) Decision {
 			d.Proposals = append(d.Proposals, p)
 		}
 		if p, ok := t.expire(now); ok {
+			d.Proposals = append(d.Proposals, p)
+		}
+		if p, ok := t.manifests(now); ok {
 			d.Proposals = append(d.Proposals, p)
 		}
 		if p, ok := t.orphans(b, now); ok {
@@ -181,6 +189,16 @@ func (t Table) expire(now time.Time) (Proposal, bool) {
 		return Proposal{}, false
 	}
 	return p, true
+}
+
+func (t Table) manifests(now time.Time) (Proposal, bool) {
+	if !t.Policy.Enabled || t.SinceTidy < tidyEvery || t.held(Manifests, now) != "" {
+		return Proposal{}, false
+	}
+	return Proposal{
+		Table: t.ID, Ident: t.Ident, Kind: Manifests, Priority: 0.5,
+		Reason: fmt.Sprintf("%d commits since they were looked at", t.SinceTidy),
+	}, true
 }
 
 func (t Table) orphans(b Budget, now time.Time) (Proposal, bool) {

@@ -221,7 +221,7 @@ func (a *app) scheduleCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			value, ok := firnv1.JobKind_value["JOB_KIND_"+strings.ToUpper(kind)]
 			if !ok || value == 0 {
-				return usage("unknown kind "+kind, "--kind compact|expire|orphans|promote")
+				return usage("unknown kind "+kind, "--kind compact|expire|manifests|orphans|promote")
 			}
 			s := &firnv1.Schedule{Name: args[0], Cron: cron, TimeZone: zone, Kind: firnv1.JobKind(value), Model: model}
 			if table != "" {
@@ -241,7 +241,7 @@ func (a *app) scheduleCommand() *cobra.Command {
 	}
 	put.Flags().StringVar(&cron, "cron", "", "five fields, or six with seconds")
 	put.Flags().StringVar(&zone, "time-zone", "", "IANA name (default UTC)")
-	put.Flags().StringVar(&kind, "kind", "compact", "compact|expire|orphans|promote")
+	put.Flags().StringVar(&kind, "kind", "compact", "compact|expire|manifests|orphans|promote")
 	put.Flags().StringVar(&table, "table", "", "one table (default: all)")
 	put.Flags().StringVar(&model, "model", "", "model, for --kind promote")
 	_ = put.MarkFlagRequired("cron")

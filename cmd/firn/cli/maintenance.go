@@ -14,6 +14,7 @@ func (a *app) maintenanceCommands() []*cobra.Command {
 	return []*cobra.Command{
 		a.maintenance("compact", "Fix small files and fold deletes into them", firnv1.JobKind_JOB_KIND_COMPACT),
 		a.maintenance("expire", "Expire snapshots by the table's policy", firnv1.JobKind_JOB_KIND_EXPIRE),
+		a.maintenance("manifests", "Sort manifests by partition and drop deletes that apply to nothing", firnv1.JobKind_JOB_KIND_MANIFESTS),
 		a.maintenance("orphans", "Remove files that no retained snapshot reaches", firnv1.JobKind_JOB_KIND_ORPHANS),
 	}
 }

@@ -30,6 +30,8 @@ const (
 	JobKind_JOB_KIND_EXPIRE      JobKind = 2
 	JobKind_JOB_KIND_ORPHANS     JobKind = 3
 	JobKind_JOB_KIND_PROMOTE     JobKind = 4
+	// Manifests sorted by partition, and delete files that apply to nothing.
+	JobKind_JOB_KIND_MANIFESTS JobKind = 5
 )
 
 // Enum value maps for JobKind.
@@ -40,6 +42,7 @@ var (
 		2: "JOB_KIND_EXPIRE",
 		3: "JOB_KIND_ORPHANS",
 		4: "JOB_KIND_PROMOTE",
+		5: "JOB_KIND_MANIFESTS",
 	}
 	JobKind_value = map[string]int32{
 		"JOB_KIND_UNSPECIFIED": 0,
@@ -47,6 +50,7 @@ var (
 		"JOB_KIND_EXPIRE":      2,
 		"JOB_KIND_ORPHANS":     3,
 		"JOB_KIND_PROMOTE":     4,
+		"JOB_KIND_MANIFESTS":   5,
 	}
 )
 
@@ -1624,13 +1628,14 @@ const file_firn_v1_job_proto_rawDesc = "" +
 	"\bschedule\x18\x01 \x01(\v2\x11.firn.v1.ScheduleR\bschedule\"+\n" +
 	"\x15DeleteScheduleRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x18\n" +
-	"\x16DeleteScheduleResponse*z\n" +
+	"\x16DeleteScheduleResponse*\x92\x01\n" +
 	"\aJobKind\x12\x18\n" +
 	"\x14JOB_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10JOB_KIND_COMPACT\x10\x01\x12\x13\n" +
 	"\x0fJOB_KIND_EXPIRE\x10\x02\x12\x14\n" +
 	"\x10JOB_KIND_ORPHANS\x10\x03\x12\x14\n" +
-	"\x10JOB_KIND_PROMOTE\x10\x04*\x9a\x01\n" +
+	"\x10JOB_KIND_PROMOTE\x10\x04\x12\x16\n" +
+	"\x12JOB_KIND_MANIFESTS\x10\x05*\x9a\x01\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n" +

@@ -3,6 +3,7 @@ package compactor_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -135,9 +136,7 @@ func eachCarry(t *testing.T, do func(t *testing.T, h *house, tbl *catalog.Table,
 			t.Run("v"+version+"/"+tier, func(t *testing.T) {
 				h := newHouse(t)
 				all := iceberg.Properties{"format-version": version, "firn.compact.min-input-files": "2"}
-				for k, v := range props {
-					all[k] = v
-				}
+				maps.Copy(all, props)
 				tbl := h.create("bronze.lines", all)
 				n := 700
 				if tier == "split" { // row groups have 2048 rows at the least

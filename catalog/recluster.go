@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -35,9 +34,15 @@ func targetManifestBytes(meta table.Metadata) int64 {
 	return defaultManifestBytes
 }
 
-// ErrEntries: rewritten manifests do not hold the entries of those that they
-// replace. Nothing was committed.
-var ErrEntries = errors.New("rewritten manifests would have changed entries")
+// EntriesError: rewritten manifests do not hold the entries of those that they
+// replace. Nothing was committed, and no client is ever answered it.
+type EntriesError struct {
+	Difference string
+}
+
+func (e *EntriesError) Error() string {
+	return "rewritten manifests would have changed entries: " + e.Difference
+}
 
 // ManifestSwap has manifests of a branch replaced by others with the same live
 // entries: sorted by partition, few and of the right size.
@@ -279,14 +284,14 @@ func sameEntries(want, got []iceberg.ManifestEntry) error {
 	for _, e := range got {
 		t := text(e)
 		if e.Status() != iceberg.EntryStatusEXISTING || left[t] == 0 {
-			return fmt.Errorf("%w: there was no %s", ErrEntries, t)
+			return &EntriesError{"there was no " + t}
 		}
 		if left[t]--; left[t] == 0 {
 			delete(left, t)
 		}
 	}
 	for t := range left {
-		return fmt.Errorf("%w: %s is missing", ErrEntries, t)
+		return &EntriesError{t + " is missing"}
 	}
 	return nil
 }

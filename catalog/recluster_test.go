@@ -241,7 +241,8 @@ func TestChangedEntriesAreFound(t *testing.T) {
 		"deleted":                   {a, entry(iceberg.EntryStatusDELETED, "b", "x", 10, 1, 2, 3, 14)},
 		"added by the new snapshot": {a, entry(iceberg.EntryStatusADDED, "b", "x", 10, 1, 2, 3, 14)},
 	} {
-		if err := catalog.SameEntries(want, got); !errors.Is(err, catalog.ErrEntries) {
+		err := catalog.SameEntries(want, got)
+		if _, ok := errors.AsType[*catalog.EntriesError](err); !ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

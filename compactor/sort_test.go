@@ -3,6 +3,7 @@ package compactor_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -30,9 +31,7 @@ func (h *house) points(name string, order table.SortOrder, props iceberg.Propert
 	require.NoError(h.T, err)
 	require.NoError(h.T, h.Catalog.EnsureNamespace(h.T.Context(), id.Namespace))
 	all := iceberg.Properties{"firn.compact.row-hash": "true", "write.target-file-size-bytes": "150000"}
-	for k, v := range props {
-		all[k] = v
-	}
+	maps.Copy(all, props)
 	t, err := h.Catalog.CreateTable(h.T.Context(), catalog.NewTable{Ident: id, Schema: pointSchema, SortOrder: order, Properties: all})
 	require.NoError(h.T, err)
 	for i := range 30 {

@@ -31,8 +31,11 @@ func TestManifestsAndOldSpecsAreProposed(t *testing.T) {
 		"100 commits":  {func(x *plan.Table) { x.SinceTidy = 100 }, plan.Manifests},
 		"under way":    {func(x *plan.Table) { x.SinceTidy, x.Active = 500, map[plan.Kind]bool{plan.Manifests: true} }, ""},
 		"switched off": {func(x *plan.Table) { x.SinceTidy, x.Policy.Enabled = 500, false }, ""},
-		"old spec":     {func(x *plan.Table) { x.Policy.SpecID, x.Policy.Reshape = 1, true; x.Health.Add(0, nil, 100<<20, 10, false, start) }, plan.Compact},
-		"not asked":    {func(x *plan.Table) { x.Policy.SpecID = 1; x.Health.Add(0, nil, 100<<20, 10, false, start) }, ""},
+		"old spec": {func(x *plan.Table) {
+			x.Policy.SpecID, x.Policy.Reshape = 1, true
+			x.Health.Add(0, nil, 100<<20, 10, false, start)
+		}, plan.Compact},
+		"not asked": {func(x *plan.Table) { x.Policy.SpecID = 1; x.Health.Add(0, nil, 100<<20, 10, false, start) }, ""},
 		"looked at": {func(x *plan.Table) {
 			x.Policy.SpecID, x.Policy.Reshape = 1, true
 			x.Health.Add(0, nil, 100<<20, 10, false, start)

@@ -48,7 +48,7 @@ func (w *Worker) Tidy(ctx context.Context, t *catalog.Table, all bool) (out Tidi
 		out.Dangling = found
 	}
 	m, err := w.cfg.Catalog.Recluster(ctx, t.ID, catalog.ReclusterOptions{All: all})
-	if errors.Is(err, catalog.ErrEntries) {
+	if _, changed := errors.AsType[*catalog.EntriesError](err); changed {
 		err = fmt.Errorf("%w: %w", ErrProof, err)
 	}
 	if err != nil || m.Swap == nil {

@@ -122,6 +122,8 @@ func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (j
 		})
 		if errors.Is(err, catalog.ErrCommitConflict) && conflicts < replans {
 			conflicts++
+			sum = sum.Add(res) // what was wasted
+			s.metrics.wasted.Add(float64(res.Wasted))
 			continue
 		}
 		if err != nil {

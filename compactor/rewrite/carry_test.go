@@ -32,8 +32,10 @@ func newCarryGround(t *testing.T, version string) *carryGround {
 	id := catalog.Ident{Namespace: catalog.Namespace{"a"}, Name: "t"}
 	require.NoError(t, g.Catalog.EnsureNamespace(t.Context(), id.Namespace))
 	var err error
-	g.table, err = g.Catalog.CreateTable(t.Context(), catalog.NewTable{Ident: id, Properties: iceberg.Properties{"format-version": version, "firn.write.merge-ready": "true"},
-		Schema: iceberg.NewSchema(0, iceberg.NestedField{ID: 1, Name: "i", Type: iceberg.PrimitiveTypes.Int64}, iceberg.NestedField{ID: 2, Name: "s", Type: iceberg.PrimitiveTypes.String})})
+	g.table, err = g.Catalog.CreateTable(t.Context(), catalog.NewTable{
+		Ident: id, Properties: iceberg.Properties{"format-version": version, "firn.write.merge-ready": "true"},
+		Schema: iceberg.NewSchema(0, iceberg.NestedField{ID: 1, Name: "i", Type: iceberg.PrimitiveTypes.Int64}, iceberg.NestedField{ID: 2, Name: "s", Type: iceberg.PrimitiveTypes.String}),
+	})
 	require.NoError(t, err)
 	for i := range 4 {
 		g.Commit(g.table, table.OpAppend, g.Write(g.table, fmt.Sprintf("SELECT i::BIGINT AS i, 'row ' || i AS s FROM range(%d, %d) t(i)", i*50, i*50+50))...)

@@ -41,7 +41,7 @@ func (c *compaction) commit(ctx context.Context, outputs []output) (Result, erro
 			return res, err
 		}
 		if conflict != nil && (!moved || try > meetings) {
-			return res, conflict
+			return Result{Wasted: res.Wasted + res.BytesOut}, conflict
 		}
 		c.cfg.BeforeApply(ctx)
 		c.Progress.Progress("commit", res.BytesIn, res.BytesIn)

@@ -129,6 +129,31 @@ func TestPositionDeletes(t *testing.T) {
 	}
 }
 
+// TestOneLargeFile: the file without rows that brings DuckDB's threads to a single
+// large one changes nothing: no row, position, file or id.
+func TestOneLargeFile(t *testing.T) {
+	const rows = 130_000
+	f := laketest.New(t, simpleSchema(), nil, withVersion("3", mergeOnRead))
+	f.Append(simpleRows(0, rows, "a"))
+	sums := "SELECT count(*) AS n, sum(id)::BIGINT AS s FROM t"
+	all := "SELECT count(*) AS n, count(DISTINCT _file) AS files, min(_pos) AS low, max(_pos) AS high, count(DISTINCT _row_id) AS ids, sum(_pos - id)::BIGINT AS off FROM t"
+	options := lake.RelationOptions{WithFile: true, WithRowID: true}
+	plan := func() *lake.Scan {
+		scan, err := f.Lake.Plan(t.Context(), f.Meta, 0, nil)
+		require.NoError(t, err)
+		require.Len(t, scan.Files, 1)
+		return scan
+	}
+	require.Equal(t, []map[string]any{{"n": int64(rows), "s": int64(rows) * (rows - 1) / 2}}, f.Query(plan(), lake.RelationOptions{}, sums))
+	require.Equal(t, []map[string]any{{"n": int64(rows), "files": int64(1), "low": int64(0), "high": int64(rows - 1), "ids": int64(rows), "off": int64(0)}}, f.Query(plan(), options, all))
+	rel, err := f.Lake.Relation(t.Context(), plan(), lake.RelationOptions{})
+	require.NoError(t, err)
+	require.Len(t, rel.Paths, 2, "the file, and one without rows")
+	rel.Release()
+	f.Delete(iceberg.LessThan(iceberg.Reference("id"), int64(5)))
+	require.Equal(t, []map[string]any{{"n": int64(rows - 5), "files": int64(1), "low": int64(5), "high": int64(rows - 1), "ids": int64(rows - 5), "off": int64(0)}}, f.Query(plan(), options, all))
+}
+
 // lower spells the formats of files as DuckDB does.
 type lower struct{ iceberg.DataFile }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/iceberg-go"
 
 	"github.com/firnlake/firn/internal/duck"
@@ -273,7 +275,11 @@ func (b *relationBuilder) groupSQL(ctx context.Context, n int, g *fileGroup) (st
 			g.written.names[0] = "no such column"
 		}
 	}
-	from := "(SELECT " + strings.Join(inner, ", ") + " FROM " + readParquet(g.paths, source, g.written.names, g.rows()) + ") t"
+	paths, err := b.shared(g)
+	if err != nil {
+		return "", err
+	}
+	from := "(SELECT " + strings.Join(inner, ", ") + " FROM " + readParquet(paths, source, g.written.names, g.rows()) + ") t"
 
 	if g.positions {
 		deleted, err := b.positions(ctx, n, g)
@@ -309,6 +315,24 @@ func (b *relationBuilder) groupSQL(ctx context.Context, n int, g *fileGroup) (st
 		from += fmt.Sprintf(" ANTI JOIN %s e%d ON %s", deleted, k, strings.Join(on, " AND "))
 	}
 	return "SELECT " + b.outputs() + " FROM " + from, nil
+}
+
+// More rows than DuckDB gives one thread at a time.
+const oneThread = 122_880
+
+// shared are the files of a group for read_parquet. Told the columns, DuckDB 1.5
+// does not look how many row groups a single file has, and reads it with one
+// thread; an empty file beside it brings all of them.
+func (b *relationBuilder) shared(g *fileGroup) ([]string, error) {
+	if len(g.paths) > 1 || g.rows() <= oneThread {
+		return g.paths, nil
+	}
+	schema := arrow.NewSchema([]arrow.Field{{Name: "no such column", Type: arrow.FixedWidthTypes.Boolean, Nullable: true}}, nil)
+	empty, err := b.side(schema, func(*array.RecordBuilder, func() error) error { return nil })
+	if err != nil {
+		return nil, fmt.Errorf("file without rows: %w", err)
+	}
+	return append(slices.Clip(g.paths), empty), nil
 }
 
 // expression is a column of the table made of the same column of the group's

@@ -120,7 +120,10 @@ func sqlError(msg string) *wireError {
 	case strings.Contains(e.Message, "No space left on device"):
 		e.Class = classDiskFull
 	case e.Kind == "Out of Memory" || strings.Contains(e.Message, "bad_alloc") || strings.Contains(e.Message, "could not allocate") ||
-		strings.Contains(e.Message, "failed to allocate") || strings.Contains(e.Message, "Cannot allocate memory"):
+		strings.Contains(e.Message, "failed to allocate") || strings.Contains(e.Message, "Cannot allocate memory"),
+		// A codec that cannot allocate answers so in place of a size, and the
+		// Parquet writer takes the answer for one.
+		strings.Contains(e.Message, "compressed page size out of range"):
 		e.Class = classMemory
 	case e.Kind == "INTERNAL" || e.Kind == "FATAL" || e.Kind == "Fatal" || e.Kind == "Internal":
 		e.Class = classInternal

@@ -23,7 +23,7 @@ var prose = map[string]bool{
 func TestHints(t *testing.T) {
 	root := harness.Root(t)
 	grep := exec.CommandContext(t.Context(), "git", "grep", "-hoE", `\bfirn [a-z][a-z-]+( [a-z][a-z-]+)?`, "--",
-		"*.go", "*.ts", "*.tsx", "*.md", "*.proto", "*.tmpl", ":!*_test.go", ":!*.pb.go", ":!*_pb.ts", ":!docs/track-record.md")
+		"*.go", "*.ts", "*.tsx", "*.md", "*.proto", "*.tmpl", ":!*_test.go", ":!*.test.ts", ":!*.pb.go", ":!*_pb.ts", ":!docs/track-record.md")
 	grep.Dir = root
 	out, err := grep.Output()
 	require.NoError(t, err)

@@ -20,12 +20,15 @@ import (
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
 )
 
-// Handler serves firn.v1.JobService.
+// Handler serves firn.v1.MaintenanceService.
 func (s *Service) Handler(opts ...connect.HandlerOption) (string, http.Handler) {
-	return firnv1connect.NewJobServiceHandler(handler{s}, opts...)
+	return firnv1connect.NewMaintenanceServiceHandler(handler{s: s}, opts...)
 }
 
-type handler struct{ s *Service }
+type handler struct {
+	firnv1connect.UnimplementedMaintenanceServiceHandler
+	s *Service
+}
 
 var kinds = map[firnv1.JobKind]jobs.Kind{
 	firnv1.JobKind_JOB_KIND_COMPACT: KindCompact, firnv1.JobKind_JOB_KIND_EXPIRE: KindExpire,

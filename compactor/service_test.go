@@ -201,7 +201,7 @@ func TestCompactionIsTakenOverAfterAKill(t *testing.T) {
 	require.Equal(t, before, h.rows(tbl, 0))
 }
 
-func TestJobService(t *testing.T) {
+func TestMaintenanceService(t *testing.T) {
 	h := newHouse(t, func(c *compactor.Config) {
 		c.Promote = func(_ context.Context, model string, progress func(string, int64, int64)) (jobs.Outcome, error) {
 			progress("write", 1, 2)
@@ -212,7 +212,7 @@ func TestJobService(t *testing.T) {
 	_, handler := h.service.Handler()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	client := firnv1connect.NewJobServiceClient(server.Client(), server.URL)
+	client := firnv1connect.NewMaintenanceServiceClient(server.Client(), server.URL)
 	ctx := t.Context()
 	tbl := h.create("bronze.lines", nil)
 	for i := range 5 {

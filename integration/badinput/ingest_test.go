@@ -331,7 +331,7 @@ func TestBodies(t *testing.T) {
 		})
 	})
 	// The other services take small requests only, and never more memory.
-	for _, method := range []string{"CatalogService/CreateTable", "CatalogService/ListTables", "QueryService/Explain", "JobService/SubmitJob", "ModelService/Plan", "IngestService/OpenChannel"} {
+	for _, method := range []string{"CatalogService/CreateTable", "CatalogService/ListTables", "QueryService/Explain", "MaintenanceService/SubmitJob", "ModelService/Plan", "IngestService/OpenChannel"} {
 		t.Run("oversized for "+method, func(t *testing.T) {
 			s.holdsStill(t, 64<<20, func() {
 				refused(t, s.send(t, http.MethodPost, "/firn.v1."+method, io.LimitReader(endless{}, 100<<20), nil), http.StatusTooManyRequests, "larger than")

@@ -97,7 +97,7 @@ func TestRefusedNames(t *testing.T) {
 					{"CatalogService/GetTable", `{"table":{"namespace":["bronze"],"name":` + name + `}}`},
 					{"CatalogService/DropTable", `{"table":{"namespace":["bronze"],"name":` + name + `}}`},
 					{"IngestService/Append", `{"table":{"namespace":["bronze"],"name":` + name + `},"ndjson":"{}"}`},
-					{"JobService/SubmitJob", `{"kind":"JOB_KIND_COMPACT","table":{"namespace":["bronze"],"name":` + name + `}}`},
+					{"MaintenanceService/SubmitJob", `{"kind":"JOB_KIND_COMPACT","table":{"namespace":["bronze"],"name":` + name + `}}`},
 				} {
 					a := s.call(t, call.method, call.body)
 					refused(t, a, http.StatusBadRequest, c.why)

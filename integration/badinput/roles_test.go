@@ -18,7 +18,7 @@ func TestAbsentRole(t *testing.T) {
 	s := &server{harness.Start(t, t.TempDir(), "--role", roles)}
 	s.must(t, "CatalogService/CreateNamespace", `{"namespace":{"levels":["bronze"]}}`)
 	for method, role := range map[string]string{
-		"IngestService/Append": "writer", "JobService/ListJobs": "compactor", "ModelService/Plan": "compactor", "QueryService/Query": "query",
+		"IngestService/Append": "writer", "MaintenanceService/ListJobs": "compactor", "ModelService/Plan": "compactor", "QueryService/Query": "query",
 	} {
 		got := s.call(t, method, `{}`)
 		if got.Code != "unimplemented" || !strings.Contains(got.Message, "does not have the role "+role) || !strings.Contains(got.Message, "add "+role) {

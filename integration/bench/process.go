@@ -32,7 +32,7 @@ type server struct {
 
 	ingest firnv1connect.IngestServiceClient
 	models firnv1connect.ModelServiceClient
-	jobs   firnv1connect.JobServiceClient
+	jobs   firnv1connect.MaintenanceServiceClient
 	query  firnv1connect.QueryServiceClient
 }
 
@@ -67,7 +67,7 @@ func (b *bench) start(ctx context.Context) (*server, error) {
 	s.client = newHTTPClient(1024)
 	s.ingest = firnv1connect.NewIngestServiceClient(s.client, s.http)
 	s.models = firnv1connect.NewModelServiceClient(s.client, s.http)
-	s.jobs = firnv1connect.NewJobServiceClient(s.client, s.http)
+	s.jobs = firnv1connect.NewMaintenanceServiceClient(s.client, s.http)
 	s.query = firnv1connect.NewQueryServiceClient(s.client, s.http)
 	return s, nil
 }

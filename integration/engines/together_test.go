@@ -181,7 +181,7 @@ func (b *book) count(in map[string]int, what string) {
 
 // maintain asks for all kinds of maintenance, again and again.
 func (p *pairing) maintain(ctx context.Context) error {
-	jobs := firnv1connect.NewJobServiceClient(http.DefaultClient, p.lake.HTTP)
+	jobs := firnv1connect.NewMaintenanceServiceClient(http.DefaultClient, p.lake.HTTP)
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
 	for time.Now().Before(p.until) {
@@ -204,7 +204,7 @@ func (p *pairing) maintain(ctx context.Context) error {
 
 // finish waits for a job, which must succeed: an engine's commits cost it work, but
 // never its end.
-func (p *pairing) finish(ctx context.Context, jobs firnv1connect.JobServiceClient, id string) error {
+func (p *pairing) finish(ctx context.Context, jobs firnv1connect.MaintenanceServiceClient, id string) error {
 	stream, err := jobs.WatchJob(ctx, connect.NewRequest(&firnv1.WatchJobRequest{Id: id}))
 	if err != nil {
 		return err
@@ -358,7 +358,7 @@ func (p *pairing) snapshots(t *testing.T, path []string) {
 // expireAll expires what was committed after the last expiry; nobody writes now.
 func (p *pairing) expireAll(t *testing.T) {
 	t.Helper()
-	jobs := firnv1connect.NewJobServiceClient(http.DefaultClient, p.lake.HTTP)
+	jobs := firnv1connect.NewMaintenanceServiceClient(http.DefaultClient, p.lake.HTTP)
 	for _, path := range [][]string{events, shared, {"silver", "events"}} {
 		answer, err := jobs.SubmitJob(t.Context(), connect.NewRequest(&firnv1.SubmitJobRequest{Kind: firnv1.JobKind_JOB_KIND_EXPIRE, Table: &firnv1.TableRef{Namespace: path[:1], Name: path[1]}}))
 		require.NoError(t, err)

@@ -19,7 +19,7 @@ import (
 type services struct {
 	catalog firnv1connect.CatalogServiceClient
 	models  firnv1connect.ModelServiceClient
-	jobs    firnv1connect.JobServiceClient
+	jobs    firnv1connect.MaintenanceServiceClient
 	ingest  firnv1connect.IngestServiceClient
 }
 
@@ -27,7 +27,7 @@ func connectTo(base string) services {
 	client := &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: 2 * time.Second}).DialContext, MaxIdleConnsPerHost: 8}}
 	return services{
 		catalog: firnv1connect.NewCatalogServiceClient(client, base), models: firnv1connect.NewModelServiceClient(client, base),
-		jobs: firnv1connect.NewJobServiceClient(client, base), ingest: firnv1connect.NewIngestServiceClient(client, base),
+		jobs: firnv1connect.NewMaintenanceServiceClient(client, base), ingest: firnv1connect.NewIngestServiceClient(client, base),
 	}
 }
 

@@ -91,8 +91,8 @@ func (a *app) catalog() firnv1connect.CatalogServiceClient {
 	return firnv1connect.NewCatalogServiceClient(a.http, a.server)
 }
 
-func (a *app) jobs() firnv1connect.JobServiceClient {
-	return firnv1connect.NewJobServiceClient(a.http, a.server)
+func (a *app) jobs() firnv1connect.MaintenanceServiceClient {
+	return firnv1connect.NewMaintenanceServiceClient(a.http, a.server)
 }
 
 func (a *app) models() firnv1connect.ModelServiceClient {

@@ -47,7 +47,7 @@ type demo struct {
 	ingest  firnv1connect.IngestServiceClient
 	catalog firnv1connect.CatalogServiceClient
 	models  firnv1connect.ModelServiceClient
-	jobs    firnv1connect.JobServiceClient
+	jobs    firnv1connect.MaintenanceServiceClient
 	query   firnv1connect.QueryServiceClient
 }
 
@@ -120,7 +120,7 @@ func (d *demo) connect() {
 	d.ingest = firnv1connect.NewIngestServiceClient(client, d.server.http)
 	d.catalog = firnv1connect.NewCatalogServiceClient(client, d.server.http)
 	d.models = firnv1connect.NewModelServiceClient(client, d.server.http)
-	d.jobs = firnv1connect.NewJobServiceClient(client, d.server.http)
+	d.jobs = firnv1connect.NewMaintenanceServiceClient(client, d.server.http)
 	d.query = firnv1connect.NewQueryServiceClient(client, d.server.http)
 }
 

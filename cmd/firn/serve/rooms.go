@@ -105,7 +105,7 @@ func (p *process) rooms(ctx context.Context) (http.Handler, error) {
 	for role, services := range map[config.Role][]string{
 		config.RoleCatalog:   {firnv1connect.CatalogServiceName},
 		config.RoleWriter:    {firnv1connect.IngestServiceName},
-		config.RoleCompactor: {firnv1connect.JobServiceName, firnv1connect.ModelServiceName},
+		config.RoleCompactor: {firnv1connect.MaintenanceServiceName, firnv1connect.ModelServiceName},
 		config.RoleQuery:     {firnv1connect.QueryServiceName},
 	} {
 		if !p.cfg.Has(role) {

@@ -2,7 +2,7 @@ import { createQueryOptions, useQuery, useTransport } from "@connectrpc/connect-
 import { keepPreviousData, useQueries } from "@tanstack/react-query";
 import { useRefresh } from "~/app/live";
 import { CatalogService } from "~/gen/firn/v1/catalog_pb";
-import { JobService, type JobState } from "~/gen/firn/v1/job_pb";
+import { type JobState, MaintenanceService } from "~/gen/firn/v1/maintenance_pb";
 import { ModelService } from "~/gen/firn/v1/model_pb";
 import { parseTable } from "~/lake/name";
 
@@ -21,7 +21,7 @@ export function useSnapshots(name: string, limit = 500) {
 
 export function useJobs(input: { states?: JobState[]; table?: string; limit?: number } = {}) {
   return useQuery(
-    JobService.method.listJobs,
+    MaintenanceService.method.listJobs,
     {
       states: input.states ?? [],
       limit: input.limit ?? 200,

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { HealthSchema, TableSummarySchema } from "~/gen/firn/v1/catalog_pb";
-import { JobKind, JobSchema, JobState } from "~/gen/firn/v1/job_pb";
+import { JobKind, JobSchema, JobState } from "~/gen/firn/v1/maintenance_pb";
 import { GraphNodeSchema, QuarantineCountSchema, RunState } from "~/gen/firn/v1/model_pb";
 import { attention, type Lake } from "./attention";
 import { excessFiles } from "./health";

@@ -1,5 +1,5 @@
 import type { TableSummary } from "~/gen/firn/v1/catalog_pb";
-import { type Job, JobState } from "~/gen/firn/v1/job_pb";
+import { type Job, JobState } from "~/gen/firn/v1/maintenance_pb";
 import { type GraphNode, type QuarantineCount, RunState } from "~/gen/firn/v1/model_pb";
 import { cli } from "./cli";
 import { count, plural } from "./format";

@@ -1,4 +1,4 @@
-import { type Job, JobKind, JobState } from "~/gen/firn/v1/job_pb";
+import { type Job, JobKind, JobState } from "~/gen/firn/v1/maintenance_pb";
 import { bytes, count, plural } from "./format";
 import type { Tone } from "./health";
 

@@ -3,7 +3,7 @@ import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import * as arrow from "@uwdata/flechette";
 import { CatalogService, TableSummarySchema } from "~/gen/firn/v1/catalog_pb";
 import { IngestService } from "~/gen/firn/v1/ingest_pb";
-import { JobSchema, JobService, JobState } from "~/gen/firn/v1/job_pb";
+import { JobSchema, JobState, MaintenanceService } from "~/gen/firn/v1/maintenance_pb";
 import { ModelService } from "~/gen/firn/v1/model_pb";
 import { QueryService } from "~/gen/firn/v1/query_pb";
 import { tableName } from "~/lake/name";
@@ -74,7 +74,7 @@ export const transport = createRouterTransport(({ service }) => {
       text: `# ${request.engine}\nfrom pyiceberg.catalog import load_catalog\n\ncatalog = load_catalog("firn", uri="http://127.0.0.1:8181")\ntable = catalog.load_table("${tableName(request.table)}")\nprint(table.scan(limit=10).to_arrow())`,
     }),
   });
-  service(JobService, {
+  service(MaintenanceService, {
     listJobs: (request) => {
       const jobs = lake.jobs.filter((job) => request.states.length === 0 || request.states.includes(job.state!));
       const counts: Record<string, bigint> = {};

@@ -2,7 +2,7 @@ import { createConnectQueryKey, useMutation, useQuery } from "@connectrpc/connec
 import { useQueryClient } from "@tanstack/react-query";
 import { Ban, RotateCw } from "lucide-react";
 import { useRefresh } from "~/app/live";
-import { type Job, JobKind, JobService } from "~/gen/firn/v1/job_pb";
+import { type Job, JobKind, MaintenanceService } from "~/gen/firn/v1/maintenance_pb";
 import { cli } from "~/lake/cli";
 import { bytes, count, duration, elapsed, moment, percent, plural, sentence } from "~/lake/format";
 import { jobKind, jobState, mayCancel, mayRetry, progressOf, savedBytes } from "~/lake/jobs";
@@ -28,7 +28,7 @@ export function JobDrawer({
   now: number;
   onClose: () => void;
 }) {
-  const query = useQuery(JobService.method.getJob, { id }, { enabled: id !== "", ...useRefresh(1500) });
+  const query = useQuery(MaintenanceService.method.getJob, { id }, { enabled: id !== "", ...useRefresh(1500) });
   const job = query.data?.job ?? known;
   return (
     <Drawer
@@ -173,15 +173,17 @@ function Actions({ job }: { job: Job }) {
   const toast = useToast();
   const client = useQueryClient();
   const again = () =>
-    void client.invalidateQueries({ queryKey: createConnectQueryKey({ schema: JobService, cardinality: undefined }) });
-  const cancel = useMutation(JobService.method.cancelJob, {
+    void client.invalidateQueries({
+      queryKey: createConnectQueryKey({ schema: MaintenanceService, cardinality: undefined }),
+    });
+  const cancel = useMutation(MaintenanceService.method.cancelJob, {
     onSuccess: () => {
       toast.done("Cancelled. What it had written is not referred to, and is removed later.");
       again();
     },
     onError: (error) => toast.failed(error, "cancel the job"),
   });
-  const retry = useMutation(JobService.method.retryJob, {
+  const retry = useMutation(MaintenanceService.method.retryJob, {
     onSuccess: () => {
       toast.done("Queued again.");
       again();

@@ -3,7 +3,7 @@ import { useMemo } from "react";
 import { useJobs } from "~/api/queries";
 import { useLive, useNow, useRefresh } from "~/app/live";
 import { useFilters } from "~/app/search";
-import { type Job, JobService } from "~/gen/firn/v1/job_pb";
+import { type Job, MaintenanceService } from "~/gen/firn/v1/maintenance_pb";
 import { cli } from "~/lake/cli";
 import { matching } from "~/lake/filter";
 import { ago, bytes, count, millis, percent, plural } from "~/lake/format";
@@ -27,7 +27,7 @@ export default function Jobs() {
   const { state = "", kind = "", q = "", job = "" } = filters;
   const chosen = jobStates.find((entry) => entry.name === state);
   const jobs = useJobs({ limit: LIMIT, ...(chosen ? { states: [chosen.state] } : {}) });
-  const schedules = useQuery(JobService.method.listSchedules, {}, useRefresh(15_000));
+  const schedules = useQuery(MaintenanceService.method.listSchedules, {}, useRefresh(15_000));
   const { paused } = useLive();
   const now = useNow(1000);
   const shown = useMemo(() => {

@@ -1,4 +1,4 @@
-import type { Schedule } from "~/gen/firn/v1/job_pb";
+import type { Schedule } from "~/gen/firn/v1/maintenance_pb";
 import { ago, duration, millis, moment } from "~/lake/format";
 import { jobKind } from "~/lake/jobs";
 import { tableName } from "~/lake/name";

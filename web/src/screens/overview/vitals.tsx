@@ -1,5 +1,5 @@
 import type { Event, TableSummary } from "~/gen/firn/v1/catalog_pb";
-import type { ListJobsResponse } from "~/gen/firn/v1/job_pb";
+import type { ListJobsResponse } from "~/gen/firn/v1/maintenance_pb";
 import type { QuarantineCount } from "~/gen/firn/v1/model_pb";
 import { bytes, compact, count, duration, percent, plural } from "~/lake/format";
 import { excessFiles } from "~/lake/health";

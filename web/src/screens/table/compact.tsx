@@ -1,7 +1,7 @@
 import { useMutation, useQuery } from "@connectrpc/connect-query";
 import { Layers2 } from "lucide-react";
 import { useState } from "react";
-import { JobKind, JobService } from "~/gen/firn/v1/job_pb";
+import { JobKind, MaintenanceService } from "~/gen/firn/v1/maintenance_pb";
 import { cli } from "~/lake/cli";
 import { bytes, count, plural, sentence } from "~/lake/format";
 import { parseTable } from "~/lake/name";
@@ -48,8 +48,8 @@ export function CompactButton({
 function DryRun({ table, what, onClose }: { table: string; what: keyof typeof kinds; onClose: () => void }) {
   const kind = kinds[what];
   const toast = useToast();
-  const plan = useQuery(JobService.method.planJobs, { table: parseTable(table), kind: kind.kind });
-  const submit = useMutation(JobService.method.submitJob, {
+  const plan = useQuery(MaintenanceService.method.planJobs, { table: parseTable(table), kind: kind.kind });
+  const submit = useMutation(MaintenanceService.method.submitJob, {
     onSuccess: (answer) => {
       onClose();
       toast.done(

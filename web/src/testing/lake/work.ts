@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { JobKind, type JobSchema, JobState } from "~/gen/firn/v1/job_pb";
+import { JobKind, type JobSchema, JobState } from "~/gen/firn/v1/maintenance_pb";
 import { type RunSchema, RunState } from "~/gen/firn/v1/model_pb";
 import { parseTable } from "~/lake/name";
 import { at, bronzeHead, MIB, MINUTE, runId } from "./base";

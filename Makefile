@@ -101,6 +101,10 @@ bench: build ## Measure against peers; prints a table and writes docs/benchmarks
 bench-engines: build tools-engines tools-tpch ## TPC-H through Firn, DuckDB, Trino and Spark, small files and compacted (ENGINES=firn,duckdb; QUERIES=1,6; RUNS=1; an hour in full)
 	$(GOTEST) -count=1 -timeout 180m -run '^$$' -bench '^BenchmarkTPCH$$' -benchtime 1x -v ./integration/bench/tpch
 
+.PHONY: bench-compaction
+bench-compaction: build tools-test tools-engines ## Compaction beside Spark, iceberg-go, DuckDB and a copy of bytes, from one input (PEERS=firn,duckdb; CASES=a,d; RUNS=1; SCALE=0.1; 40 minutes in full)
+	$(GOTEST) -count=1 -timeout 180m -run '^$$' -bench '^BenchmarkCompaction$$' -benchtime 1x -v ./integration/bench/compaction
+
 ##@ Generated code
 
 .PHONY: generate

@@ -10,6 +10,8 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/firnlake/firn/integration/bench/host"
+	"github.com/firnlake/firn/integration/bench/readings"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/parquet/fuse"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
@@ -47,12 +49,12 @@ func (b *bench) compactOnce(ctx context.Context, name, tier string, files, rows 
 		return err
 	}
 	defer s.stop()
-	id, err := s.create(ctx, "readings", readingColumns, "", properties)
+	id, err := s.create(ctx, "readings", readingColumns(), "", properties)
 	if err != nil {
 		return err
 	}
 	for i := range files {
-		batch := readings(i*rows, rows)
+		batch := readings.Batch(i*rows, rows)
 		payload, err := stream(batch)
 		batch.Release()
 		if err != nil {
@@ -117,8 +119,8 @@ func (b *bench) compactOnce(ctx context.Context, name, tier string, files, rows 
 	b.record(spec{group, "whole job, limit", "MB/CPU-s", "byte copy", bar{}}, mb/spent.Seconds(), mb/copied.Seconds())
 	if tier == "rewrite" {
 		var most int64
-		for _, pid := range s.children() {
-			most = max(most, peak(pid))
+		for _, pid := range host.Children(s.cmd.Process.Pid) {
+			most = max(most, host.Peak(pid))
 		}
 		if most > 0 {
 			b.record(spec{group, "peak memory of a worker", "MB", "", below(512*1.048576, "MB")}, float64(most)/1e6, 0)

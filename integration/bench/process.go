@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -155,69 +154,7 @@ func (s *server) files(table string) ([]string, error) {
 
 // cpu is the CPU time of the server, of its workers, and of workers that have
 // ended.
-func (s *server) cpu() time.Duration {
-	own, ended := cpuOf(s.cmd.Process.Pid)
-	total := own + ended
-	for _, child := range s.children() {
-		own, ended := cpuOf(child)
-		total += own + ended
-	}
-	return total
-}
-
-func (s *server) children() []int {
-	var out []int
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.cmd.Process.Pid))
-	if err != nil {
-		return nil
-	}
-	for _, path := range tasks {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		for word := range strings.FieldsSeq(string(data)) {
-			if pid, err := strconv.Atoi(word); err == nil {
-				out = append(out, pid)
-			}
-		}
-	}
-	return out
-}
-
-// tick is the kernel's unit of CPU time in /proc (USER_HZ).
-const tick = 10 * time.Millisecond
-
-// cpuOf reads the CPU time of a process and of its children that have ended.
-func cpuOf(pid int) (own, ended time.Duration) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, 0
-	}
-	// The name, in parentheses, may contain anything.
-	_, rest, ok := strings.Cut(string(data), ") ")
-	fields := strings.Fields(rest)
-	if !ok || len(fields) < 15 {
-		return 0, 0
-	}
-	at := func(i int) time.Duration {
-		n, err := strconv.ParseInt(fields[i], 10, 64)
-		if err != nil {
-			return 0
-		}
-		return time.Duration(n) * tick
-	}
-	return at(11) + at(12), at(13) + at(14)
-}
-
-// peak is the greatest resident memory that a process has had, in bytes.
-func peak(pid int) int64 {
-	kib, err := strconv.ParseInt(strings.TrimSuffix(host.Field(fmt.Sprintf("/proc/%d/status", pid), "VmHWM"), " kB"), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return kib << 10
-}
+func (s *server) cpu() time.Duration { return host.TreeCPU(s.cmd.Process.Pid) }
 
 // ownCPU is the CPU time of this process so far.
 func ownCPU() time.Duration {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"slices"
 
@@ -15,6 +14,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	pq "github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
+	"github.com/firnlake/firn/integration/bench/readings"
 )
 
 // retailColumns are bronze.invoice_lines_raw without the time of arrival.
@@ -128,33 +129,13 @@ func (r *retail) byCountry(ctx context.Context, size int) ([]arrow.RecordBatch, 
 	return out, nil
 }
 
-// readings are rows that hardly compress, as measurements and identifiers do
-// not: 60 bytes each.
-var readingColumns = []column{{"sensor", "string"}, {"id", "long"}, {"at", "timestamp"}, {"value", "double"}, {"payload", "string"}}
-
-func readings(from, n int) arrow.RecordBatch {
-	rng := rand.New(rand.NewPCG(uint64(from), 7))
-	schema := arrow.NewSchema([]arrow.Field{
-		{Name: "sensor", Type: arrow.BinaryTypes.String},
-		{Name: "id", Type: arrow.PrimitiveTypes.Int64},
-		{Name: "at", Type: &arrow.TimestampType{Unit: arrow.Microsecond}},
-		{Name: "value", Type: arrow.PrimitiveTypes.Float64},
-		{Name: "payload", Type: arrow.BinaryTypes.String},
-	}, nil)
-	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
-	defer b.Release()
-	payload := make([]byte, 28)
-	for i := range n {
-		b.Field(0).(*array.StringBuilder).Append("s1")
-		b.Field(1).(*array.Int64Builder).Append(int64(rng.Uint64() >> 1))
-		b.Field(2).(*array.TimestampBuilder).Append(arrow.Timestamp(1_760_000_000_000_000 + int64(from+i)*1000 + int64(rng.Uint64()%1000)))
-		b.Field(3).(*array.Float64Builder).Append(rng.NormFloat64())
-		for j := range payload {
-			payload[j] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"[rng.Uint64()%64]
-		}
-		b.Field(4).(*array.StringBuilder).Append(string(payload))
+// readingColumns are those of readings.Batch.
+func readingColumns() []column {
+	out := make([]column, len(readings.Columns))
+	for i, c := range readings.Columns {
+		out[i] = column{c.Name, c.Type}
 	}
-	return b.NewRecordBatch()
+	return out
 }
 
 // stream is a batch as a complete Arrow IPC stream.

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/firnlake/firn/integration/bench/host"
 )
 
 // startup measures from exec to an answer of /readyz, on an empty folder,
@@ -23,7 +25,7 @@ func (b *bench) startup(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		idle := peak(s.cmd.Process.Pid)
+		idle := host.Peak(s.cmd.Process.Pid)
 		s.stop()
 		b.record(spec{"start-up", "exec to ready", "ms", "firn version", below(1000, "ms")}, s.took.Seconds()*1000, bare.Seconds()*1000)
 		b.record(spec{"start-up", "memory of the service, idle", "MB", "", bar{}}, float64(idle)/1e6, 0)

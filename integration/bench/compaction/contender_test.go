@@ -87,7 +87,7 @@ func set(b *testing.B, lake *engines.Lake, properties map[string]string) {
 // compact asks for a job and waits for its end.
 func compact(b *testing.B, lake *engines.Lake) (*firnv1.Job, error) {
 	b.Helper()
-	jobs := firnv1connect.NewJobServiceClient(http.DefaultClient, lake.HTTP)
+	jobs := firnv1connect.NewMaintenanceServiceClient(http.DefaultClient, lake.HTTP)
 	submitted, err := jobs.SubmitJob(b.Context(), connect.NewRequest(&firnv1.SubmitJobRequest{
 		Table: &firnv1.TableRef{Namespace: []string{namespace}, Name: name}, Kind: firnv1.JobKind_JOB_KIND_COMPACT,
 	}))

@@ -185,6 +185,9 @@ func TestDeletesAreCarriedOver(t *testing.T) {
 				h.remove(tbl, in[0], int64(try))
 			}
 		})
+		if tier == "fuse" {
+			require.Equal(t, "fuse", j.Outcome.Tier)
+		}
 		require.EqualValues(t, 4+3*3, j.Outcome.Carried)
 		require.EqualValues(t, 5, j.Outcome.FilesIn)
 		require.Less(t, j.Outcome.Wasted, int64(20_000), "delete files of the attempts only")

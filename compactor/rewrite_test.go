@@ -63,33 +63,6 @@ func TestOversizedFileIsSplit(t *testing.T) {
 	require.Equal(t, before, h.rows(tbl, 0))
 }
 
-// On v3 a rewrite keeps every row's id and the sequence number of its last
-// change: readers of changes see nothing.
-func TestRowLineageIsKept(t *testing.T) {
-	h := newHouse(t)
-	h.Run(h.service.Run)
-	tbl := h.create("bronze.v3", iceberg.Properties{"format-version": "3"})
-	require.Equal(t, 3, h.load(tbl).Metadata.Version())
-	for i := range 5 {
-		h.append(tbl, "France", i*100, 20)
-	}
-	lineage := func() []map[string]any {
-		return h.query(tbl, lake.RelationOptions{WithRowID: true}, `SELECT id, _row_id, _last_updated_sequence_number AS seq FROM %s ORDER BY id`)
-	}
-	before := lineage()
-	require.Len(t, before, 100)
-	require.NotNil(t, before[0]["_row_id"])
-	for range 2 { // also from a file that has them written down
-		j := h.job(compactor.KindCompact, tbl)
-		require.Equal(t, jobs.Succeeded, j.State, j.Error)
-		require.Equal(t, "rewrite", j.Outcome.Tier)
-		require.Len(t, h.live(tbl), 1)
-		require.Equal(t, before, lineage())
-		h.append(tbl, "France", 10_000, 20)
-		before = lineage()
-	}
-}
-
 // Columns that came, went and were renamed since the files were written.
 func TestRewriteAfterSchemaEvolution(t *testing.T) {
 	h := newHouse(t)

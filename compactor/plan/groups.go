@@ -191,7 +191,7 @@ func (p Policy) group(files []File, outputs int, reason string) Group {
 			g.Tier = Rewrite
 		}
 	}
-	if !p.AllowFuse || g.Outputs > 1 || len(p.Sort) > 0 || p.FormatVersion > 2 {
+	if !p.AllowFuse || g.Outputs > 1 || len(p.Sort) > 0 {
 		g.Tier = Rewrite
 	}
 	return g

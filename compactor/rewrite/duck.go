@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -15,14 +14,6 @@ import (
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 	firnparquet "github.com/firnlake/firn/internal/parquet"
-)
-
-// Field ids that Iceberg reserves for row lineage.
-const (
-	rowIDField   = 2147483540
-	updatedField = 2147483539
-	rowIDName    = "_row_id"
-	updatedName  = "_last_updated_sequence_number"
 )
 
 // rewrite reads the rows of a group with deletes applied and writes them anew:
@@ -153,15 +144,6 @@ func columnsOf(s *iceberg.Schema, lineage bool) (columns, error) {
 		out = append(out, column{rowIDName, rowIDField, iceberg.PrimitiveTypes.Int64}, column{updatedName, updatedField, iceberg.PrimitiveTypes.Int64})
 	}
 	return out, nil
-}
-
-// withLineage is a schema that also describes the columns of row lineage.
-func withLineage(s *iceberg.Schema) *iceberg.Schema {
-	fields := slices.Clone(s.Fields())
-	fields = append(fields,
-		iceberg.NestedField{ID: rowIDField, Name: rowIDName, Type: iceberg.PrimitiveTypes.Int64},
-		iceberg.NestedField{ID: updatedField, Name: updatedName, Type: iceberg.PrimitiveTypes.Int64})
-	return iceberg.NewSchema(s.ID, fields...)
 }
 
 // ErrTypes: the table has a column that a rewrite cannot carry faithfully. Its

@@ -34,7 +34,10 @@ func (c *compaction) fuse(ctx context.Context, dir string, index int, g plan.Gro
 		return output{}, err
 	}
 	defer done()
-	p, err := fuse.NewPlan(ctx, sources, fuse.Options{Progress: c.Progress.Advance})
+	for i, f := range files {
+		sources[i].FirstRowID, sources[i].Sequence = f.Data.FirstRowID(), f.Sequence
+	}
+	p, err := fuse.NewPlan(ctx, sources, fuse.Options{Progress: c.Progress.Advance, Lineage: c.lineage()})
 	if err == nil {
 		err = c.profitable(p, paths[0], g)
 	}
@@ -59,8 +62,15 @@ func (c *compaction) fuse(ctx context.Context, dir string, index int, g plan.Gro
 	if res.Rows != g.Rows {
 		return output{}, fmt.Errorf("%w: %d rows in the fused file, the manifests say %d", ErrProof, res.Rows, g.Rows)
 	}
+	o := c.fileOptions(g, files)
+	if c.lineage() {
+		if err := proveLineage(ctx, files, paths, res); err != nil {
+			return output{}, err
+		}
+		o.Schema = withLineage(o.Schema)
+	}
 	location := c.location(index, 0)
-	df, err := firnparquet.DataFile(c.fileOptions(g, files), location, res.Size, res.Metadata)
+	df, err := firnparquet.DataFile(o, location, res.Size, res.Metadata)
 	if err != nil {
 		return output{}, err
 	}
@@ -85,9 +95,13 @@ func (c *compaction) profitable(p *fuse.Plan, first string, g plan.Group) error 
 		return err
 	}
 	defer r.Close()
+	present := c.Scan.Schema
+	if c.lineage() {
+		present = withLineage(present)
+	}
 	root := r.MetaData().Schema.Root()
 	for i := range root.NumFields() {
-		if err := describes(c.Scan.Schema, root.Field(i)); err != nil {
+		if err := describes(present, root.Field(i)); err != nil {
 			return fmt.Errorf("%w: %w", errFuseless, err)
 		}
 	}

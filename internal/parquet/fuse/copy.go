@@ -39,25 +39,25 @@ func (c *copier) bytes(s string) {
 }
 
 // chunk copies one column chunk as one piece.
-func (c *copier) chunk(p part, col int, joined bool) error {
+func (c *copier) chunk(from chunk, joined bool) error {
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
-	from, left := p.src.extent(p.rg, col)
+	at, left := from.extent()
 	piece := Piece{Offset: c.offset, Length: left}
 	for first := true; left > 0; first = false {
 		b := c.buf[:min(left, int64(len(c.buf)))]
-		if n, err := p.src.R.ReadAt(b, from); n < len(b) {
-			return readError(p.src.Name, err)
+		if n, err := from.src.R.ReadAt(b, at); n < len(b) {
+			return readError(from.src.Name, err)
 		}
 		if first && joined && beginsWithDictionary(b) {
-			return notFusable(p.src.Name, "column %d has a dictionary page that its footer does not name", col)
+			return notFusable(from.src.Name, "column %d has a dictionary page that its footer does not name", from.col)
 		}
 		piece.CRC = crc32.Update(piece.CRC, castagnoli, b)
 		if _, err := c.w.Write(b); err != nil {
 			return err
 		}
-		from, left = from+int64(len(b)), left-int64(len(b))
+		at, left = at+int64(len(b)), left-int64(len(b))
 	}
 	c.offset += piece.Length
 	c.copied += piece.Length
@@ -88,90 +88,40 @@ func (c *copier) footer(md *metadata.FileMetaData) error {
 
 // writeGroup copies one row group of the output, column by column, and appends
 // its description to the footer.
-func (p *Plan) writeGroup(c *copier, out *metadata.FileMetaData, g group) error {
+func (p *Plan) writeGroup(c *copier, out *metadata.FileMetaData, g group, res *Result) error {
 	first := g.parts[0]
 	rg := clone(first.src.md.RowGroups[first.rg])
-	rg.Columns = append(rg.Columns[:0:0], rg.Columns...)
+	rg.Columns = rg.Columns[:0:0]
 	rg.NumRows = g.rows // never a column's value count: nested columns have more
 	rg.TotalByteSize = 0
-	rg.TotalCompressedSize = new(g.bytes)
 	rg.FileOffset = new(c.offset)
-	if g.joined() {
-		rg.SortingColumns = nil // sorted runs one after another are not sorted
+	if g.joined() || !first.src.whole(p.opts.Lineage) {
+		rg.SortingColumns = nil // sorted runs one after another are not sorted, and columns have other numbers
 	}
-	for col := range rg.Columns {
+	columns := make([][]chunk, len(first.src.columns.chunks))
+	for n := range columns {
+		columns[n] = g.chunks(n)
+	}
+	if p.opts.Lineage {
+		src, err := encodeLineage(c.ctx, g.parts, false, &res.Lineage)
+		if err != nil {
+			return err
+		}
+		for _, n := range src.columns.chunks {
+			columns = append(columns, []chunk{part{src, 0}.chunk(n)})
+		}
+	}
+	out.RowGroups = append(out.RowGroups, rg)
+	for _, chunks := range columns {
 		start := c.offset
-		for _, part := range g.parts {
-			if err := c.chunk(part, col, g.joined()); err != nil {
+		for _, from := range chunks {
+			if err := c.chunk(from, len(chunks) > 1); err != nil {
 				return err
 			}
 		}
-		chunk := clone(rg.Columns[col])
-		m := clone(chunk.MetaData)
-		chunk.MetaData = m
-		shift := start - first.start(col)
-		m.DataPageOffset += shift
-		if d := m.DictionaryPageOffset; d != nil {
-			if *d > 0 {
-				m.DictionaryPageOffset = new(*d + shift)
-			} else {
-				m.DictionaryPageOffset = nil
-			}
-		}
-		chunk.FileOffset = m.DataPageOffset
-		// Indexes, bloom filters and histograms of the inputs stay behind.
-		chunk.ColumnIndexOffset, chunk.ColumnIndexLength = nil, nil
-		chunk.OffsetIndexOffset, chunk.OffsetIndexLength = nil, nil
-		m.BloomFilterOffset, m.BloomFilterLength = nil, nil
-		m.SizeStatistics, m.GeospatialStatistics = nil, nil
-		m.KeyValueMetadata = nil
-		for _, next := range g.parts[1:] {
-			n := next.src.md.RowGroups[next.rg].Columns[col].MetaData
-			m.NumValues += n.NumValues
-			m.TotalCompressedSize += n.TotalCompressedSize
-			m.TotalUncompressedSize += n.TotalUncompressedSize
-			m.Encodings = unite(append(m.Encodings[:0:0], m.Encodings...), n.Encodings)
-			if len(m.EncodingStats) == 0 || len(n.EncodingStats) == 0 {
-				m.EncodingStats = nil
-				continue
-			}
-			stats := m.EncodingStats[:0:0]
-			for _, s := range m.EncodingStats {
-				stats = append(stats, clone(s))
-			}
-		add:
-			for _, s := range n.EncodingStats {
-				for _, have := range stats {
-					if have.PageType == s.PageType && have.Encoding == s.Encoding {
-						have.Count += s.Count
-						continue add
-					}
-				}
-				stats = append(stats, clone(s))
-			}
-			m.EncodingStats = stats
-		}
-		if s := m.Statistics; s != nil {
-			s = clone(s)
-			b := mergeStatistics(g.parts, col)
-			s.Min, s.Max, s.DistinctCount = nil, nil, nil
-			s.MinValue, s.MaxValue = b.min, b.max
-			s.IsMinValueExact, s.IsMaxValueExact = b.minExact, b.maxExact
-			s.NullCount, s.NanCount = b.nulls, b.nans
-			m.Statistics = s
-			if b.empty() {
-				m.Statistics = nil
-			}
-		}
-		rg.TotalByteSize += m.TotalUncompressedSize
-		rg.Columns[col] = chunk
+		describe(out, chunks, start)
 	}
-	out.RowGroups = append(out.RowGroups, rg)
+	rg.TotalCompressedSize = new(c.offset - *rg.FileOffset)
 	out.NumRows += rg.NumRows
 	return nil
-}
-
-func (p part) start(col int) int64 {
-	off, _ := p.src.extent(p.rg, col)
-	return off
 }

@@ -14,6 +14,10 @@
 // in other files, and those of writers whose footers are known to be wrong.
 // Nothing was written to the table then: the caller rewrites instead.
 //
+// With [Options.Lineage] the ids and sequence numbers that rows of a v3 table
+// inherit are written down in two columns more, the only thing that is encoded;
+// Verify decodes them.
+//
 // Chunks are joined when no chunk of the column has a dictionary page (a chunk
 // can have one dictionary only) and the codec is the same; every other row
 // group is copied whole, which is right for any content.
@@ -44,6 +48,12 @@ type Source struct {
 	Name string // for messages
 	R    io.ReaderAt
 	Size int64
+
+	// With Options.Lineage, what the rows inherit that hold nothing else: the row
+	// id of the file's first row, nil when it has none, and the file's data
+	// sequence number.
+	FirstRowID *int64
+	Sequence   int64
 }
 
 // Options bound the output; the zero value is fit for use.
@@ -54,6 +64,9 @@ type Options struct {
 	// RowGroupRows is the number of rows up to which row groups are joined.
 	// Default 1 Mi.
 	RowGroupRows int64
+	// Lineage adds the columns of row lineage, with what rows hold and else
+	// inherit: the output's own row ids and sequence number are then of no effect.
+	Lineage bool
 	// Progress is told how many bytes were copied since the last call; nil
 	// for none.
 	Progress func(bytes int64)
@@ -86,6 +99,10 @@ type Result struct {
 	Joined       int     // row groups of the output that join several of the inputs
 	Pieces       []Piece // in order of Offset, without gaps between them
 	Metadata     *metadata.FileMetaData
+
+	// Lineage of the rows, with Options.Lineage: their ids, and the sequence
+	// numbers of their last update.
+	Lineage [2]Lineage
 }
 
 // Plan is what a fusion would do. It holds the inputs' footers.
@@ -118,7 +135,7 @@ func NewPlan(ctx context.Context, sources []Source, o Options) (*Plan, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		src, err := open(s, &budget)
+		src, err := open(s, &budget, p.opts.Lineage)
 		if err != nil {
 			return nil, err
 		}
@@ -141,7 +158,7 @@ func NewPlan(ctx context.Context, sources []Source, o Options) (*Plan, error) {
 func (p *Plan) Write(ctx context.Context, w io.Writer) (*Result, error) {
 	c := newCopier(ctx, w, p.opts.Progress)
 	c.bytes(magic)
-	out, err := newFooter(p.sources)
+	out, err := p.newFooter()
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +167,7 @@ func (p *Plan) Write(ctx context.Context, w io.Writer) (*Result, error) {
 		if g.joined() {
 			res.Joined++
 		}
-		if err := p.writeGroup(c, out, g); err != nil {
+		if err := p.writeGroup(c, out, g, res); err != nil {
 			return nil, err
 		}
 	}

@@ -17,8 +17,28 @@ type part struct {
 type group struct {
 	parts []part
 	rows  int64
-	bytes int64
+	bytes int64 // that are copied
 }
+
+// chunk is one column of one row group of one input.
+type chunk struct {
+	part
+	col int
+}
+
+// chunk of one of the columns that all inputs have, by its number among them.
+func (p part) chunk(n int) chunk { return chunk{p, p.src.columns.chunks[n]} }
+
+// chunks are those that follow each other in one chunk of the output.
+func (g group) chunks(n int) []chunk {
+	out := make([]chunk, len(g.parts))
+	for i, p := range g.parts {
+		out[i] = p.chunk(n)
+	}
+	return out
+}
+
+func (c chunk) extent() (offset, length int64) { return c.src.extent(c.rg, c.col) }
 
 func (g group) joined() bool { return len(g.parts) > 1 }
 
@@ -53,7 +73,7 @@ func (p *Plan) add(next part, rows, bytes int64) {
 }
 
 func (s *source) chunkBytes(rg int) (n int64) {
-	for c := range s.md.RowGroups[rg].Columns {
+	for _, c := range s.columns.chunks {
 		_, length := s.extent(rg, c)
 		n += length
 	}
@@ -63,9 +83,9 @@ func (s *source) chunkBytes(rg int) (n int64) {
 // joinable says whether the chunks of two row groups can follow each other in
 // one chunk, for every column.
 func joinable(a, b part) bool {
-	x, y := a.src.md.RowGroups[a.rg].Columns, b.src.md.RowGroups[b.rg].Columns
-	for c := range x {
-		if x[c].MetaData.Codec != y[c].MetaData.Codec || hasDictionary(a, c) || hasDictionary(b, c) {
+	for n := range a.src.columns.chunks {
+		x, y := a.chunk(n), b.chunk(n)
+		if x.src.md.RowGroups[x.rg].Columns[x.col].MetaData.Codec != y.src.md.RowGroups[y.rg].Columns[y.col].MetaData.Codec || x.hasDictionary() || y.hasDictionary() {
 			return false
 		}
 	}
@@ -74,8 +94,8 @@ func joinable(a, b part) bool {
 
 // hasDictionary looks at all that a footer says about dictionaries: writers
 // differ in which of the three they fill in.
-func hasDictionary(p part, col int) bool {
-	m := p.src.md.RowGroups[p.rg].Columns[col].MetaData
+func (c chunk) hasDictionary() bool {
+	m := c.src.md.RowGroups[c.rg].Columns[c.col].MetaData
 	if d := m.DictionaryPageOffset; d != nil && *d > 0 {
 		return true
 	}

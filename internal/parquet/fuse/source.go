@@ -3,7 +3,6 @@ package fuse
 import (
 	"bytes"
 	"io"
-	"reflect"
 
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
@@ -19,10 +18,12 @@ const (
 // source is an opened input.
 type source struct {
 	Source
-	md *metadata.FileMetaData
+	md      *metadata.FileMetaData
+	file    *file.Reader
+	columns columns
 }
 
-func open(s Source, budget *int64) (*source, error) {
+func open(s Source, budget *int64, lineage bool) (*source, error) {
 	if s.Size <= slurpSize && s.Size <= *budget {
 		data := make([]byte, s.Size)
 		if n, err := s.R.ReadAt(data, 0); n < len(data) {
@@ -35,8 +36,17 @@ func open(s Source, budget *int64) (*source, error) {
 	if err != nil {
 		return nil, readError(s.Name, err)
 	}
-	src := &source{Source: s, md: r.MetaData()}
-	return src, src.check()
+	src := &source{Source: s, md: r.MetaData(), file: r}
+	if err := src.check(); err != nil {
+		return nil, err
+	}
+	if src.columns, err = columnsOf(src, lineage); err != nil {
+		return nil, err
+	}
+	if lineage && s.FirstRowID == nil && src.columns.lineage[rowID] < 0 {
+		return nil, notFusable(s.Name, "its rows have no ids yet: it was written before the table was upgraded to version 3")
+	}
+	return src, nil
 }
 
 // check refuses what cannot be copied by any layout.
@@ -71,6 +81,9 @@ func (s *source) check() error {
 			}
 		}
 	}
+	if orders := s.md.ColumnOrders; orders != nil && len(orders) != s.md.NumColumns() {
+		return notFusable(s.Name, "its footer says the order of %d of %d columns", len(orders), s.md.NumColumns())
+	}
 	if rows != s.md.NumRows {
 		return notFusable(s.Name, "its footer says %d rows, its row groups %d", s.md.NumRows, rows)
 	}
@@ -86,27 +99,4 @@ func (s *source) extent(rg, col int) (offset, length int64) {
 		offset = *d
 	}
 	return offset, m.TotalCompressedSize
-}
-
-// compatible says whether two files can share one footer.
-func compatible(a, b *source) error {
-	x, y := a.md.FileMetaData.Schema, b.md.FileMetaData.Schema
-	if len(x) != len(y) {
-		return notFusable(b.Name, "its schema has %d elements, that of %s %d", len(y), a.Name, len(x))
-	}
-	for i := range x {
-		if i == 0 { // the root's name and repetition mean nothing
-			if x[0].GetNumChildren() != y[0].GetNumChildren() {
-				return notFusable(b.Name, "its schema differs from that of %s", a.Name)
-			}
-			continue
-		}
-		if !reflect.DeepEqual(x[i], y[i]) {
-			return notFusable(b.Name, "its column %q differs from that of %s in name, type or field id", y[i].Name, a.Name)
-		}
-	}
-	if !reflect.DeepEqual(a.md.ColumnOrders, b.md.ColumnOrders) {
-		return notFusable(b.Name, "its statistics are ordered differently from those of %s", a.Name)
-	}
-	return nil
 }

@@ -25,13 +25,13 @@ func (b bounds) empty() bool {
 // mergeStatistics joins what the footers say about one column. Counts are
 // summed over all parts, also those without bounds; what one part lacks, the
 // result lacks. A part that holds only nulls has no bounds and takes none away.
-func mergeStatistics(parts []part, col int) bounds {
-	column := parts[0].src.md.Schema.Column(col)
+func mergeStatistics(chunks []chunk) bounds {
+	column := chunks[0].src.md.Schema.Column(chunks[0].col)
 	order := orderOf(column)
 	out := bounds{nulls: new(int64(0)), nans: new(int64(0))}
 	bounded := order != nil
-	for _, p := range parts {
-		m := p.src.md.RowGroups[p.rg].Columns[col].MetaData
+	for _, c := range chunks {
+		m := c.src.md.RowGroups[c.rg].Columns[c.col].MetaData
 		s := m.Statistics
 		if s == nil {
 			return bounds{}
@@ -41,7 +41,7 @@ func mergeStatistics(parts []part, col int) bounds {
 		if !bounded || s.NullCount != nil && *s.NullCount == m.NumValues {
 			continue
 		}
-		if s.MinValue == nil || s.MaxValue == nil || !trusted(p, col) ||
+		if s.MinValue == nil || s.MaxValue == nil || !c.trusted() ||
 			order.invalid(s.MinValue) || order.invalid(s.MaxValue) || s.NanCount != nil && *s.NanCount > 0 {
 			bounded = false
 			continue
@@ -67,12 +67,12 @@ func sum(a, b *int64) *int64 {
 }
 
 // trusted asks whether the writer of a file is known for right statistics.
-func trusted(p part, col int) bool {
-	c, err := p.src.md.RowGroup(p.rg).ColumnChunk(col)
+func (c chunk) trusted() bool {
+	m, err := c.src.md.RowGroup(c.rg).ColumnChunk(c.col)
 	if err != nil {
 		return false
 	}
-	ok, err := c.StatsSet()
+	ok, err := m.StatsSet()
 	return ok && err == nil
 }
 

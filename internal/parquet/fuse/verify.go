@@ -1,6 +1,7 @@
 package fuse
 
 import (
+	"context"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -15,7 +16,8 @@ func damaged(format string, args ...any) error {
 // Verify reads an output back and compares it with what was copied: its footer
 // parses and counts the rows of the inputs, every chunk that the footer names
 // is made of recorded pieces and of nothing else, and every piece has the
-// checksum that it had in its input. Any difference is [ErrDamaged].
+// checksum that it had in its input. Columns of row lineage are decoded, and hold
+// what was to be encoded. Any difference is [ErrDamaged].
 func Verify(r io.ReaderAt, size int64, res *Result) error {
 	if size != res.Size {
 		return damaged("%d bytes long, %d were written", size, res.Size)
@@ -54,7 +56,39 @@ func Verify(r io.ReaderAt, size int64, res *Result) error {
 	if len(pieces) > 0 {
 		return damaged("%d copied pieces belong to no column", len(pieces))
 	}
-	return verifyPieces(r, res.Pieces)
+	if err := verifyPieces(r, res.Pieces); err != nil {
+		return err
+	}
+	return verifyLineage(pr, res)
+}
+
+func verifyLineage(r *file.Reader, res *Result) error {
+	if res.Lineage == [lineageColumns]Lineage{} {
+		return nil
+	}
+	for which, want := range res.Lineage {
+		col := r.MetaData().NumColumns() - lineageColumns + which
+		var got Lineage
+		missing := 0
+		for rg := range r.NumRowGroups() {
+			err := numbers(context.Background(), r, rg, col, func(_ int64, values []int64, null func(int) bool) error {
+				for i := range values {
+					if null(i) {
+						missing++
+					}
+				}
+				got.add(values)
+				return nil
+			})
+			if err != nil {
+				return damaged("%v", err)
+			}
+		}
+		if got != want || got.Rows != res.Rows || missing > 0 {
+			return damaged("column %s does not hold what was encoded: %d rows, %d without a value, of %d", lineageNames[which], got.Rows, missing, res.Rows)
+		}
+	}
+	return nil
 }
 
 func verifyPieces(r io.ReaderAt, pieces []Piece) error {

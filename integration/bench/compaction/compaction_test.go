@@ -44,7 +44,7 @@ func BenchmarkCompaction(b *testing.B) {
 	report := &compaction.Report{At: time.Now().UTC().Truncate(time.Second), Machine: host.This(), Load: host.Load(), Runs: runs, Scale: scale}
 	report.Commit, report.Modified = host.Commit(root)
 	for range b.N { // -benchtime 1x
-		bench := &run{report: report, peers: strings.Split(peers, ","), runs: runs, peer: build(b)}
+		bench := &run{report: report, peers: strings.Split(peers, ","), runs: runs, peer: build(b), spark: spark()}
 		for _, in := range inputs {
 			if wanted(cases, in.name) || wanted(cases, in.name[:1]) {
 				in.files = max(int(float64(in.files)*scale), 5)
@@ -83,6 +83,7 @@ type run struct {
 	peers  []string
 	runs   int
 	peer   string // program
+	spark  contender
 }
 
 // measure lets all contenders at an input, by turns.
@@ -147,6 +148,8 @@ func (r *run) contenders(in input) (names []string, all []contender) {
 					add(name, firn("rewrite", map[string]string{"firn.compact.fuse": "false", "firn.compact.row-hash": "true"}))
 				}
 			}
+		case compaction.Spark:
+			add(peer, r.spark)
 		case compaction.IcebergGo:
 			add(peer, icebergGo(r.peer))
 		case compaction.DuckDB:

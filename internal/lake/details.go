@@ -236,12 +236,33 @@ func (b *relationBuilder) pathNumbers(g *fileGroup) (string, error) {
 	})
 }
 
+// reach is where an equality delete applies. The two are joined one after the
+// other: told "everywhere or in the partition" in one condition, DuckDB compares
+// each row with each delete.
+type reach string
+
+const (
+	everywhere  reach = "w"
+	inPartition reach = "p"
+)
+
+func reachOf(f iceberg.DataFile) reach {
+	if len(f.Partition()) > 0 {
+		return inPartition
+	}
+	return everywhere
+}
+
 // equality is a relation of the deleted values of one set of columns, with the
-// delete's sequence number and partition (-1: everywhere).
-func (b *relationBuilder) equality(ctx context.Context, n, k int, g *fileGroup, ids []int) (string, error) {
+// greatest sequence number that a delete of them has, and its partition; empty if
+// none reaches so far.
+func (b *relationBuilder) equality(ctx context.Context, g *fileGroup, ids []int, where reach) (string, error) {
 	files := g.deleted(func(f iceberg.DataFile) bool {
-		return f.ContentType() == iceberg.EntryContentEqDeletes && slices.Equal(slices.Sorted(slices.Values(f.EqualityFieldIDs())), ids)
+		return f.ContentType() == iceberg.EntryContentEqDeletes && reachOf(f) == where && slices.Equal(slices.Sorted(slices.Values(f.EqualityFieldIDs())), ids)
 	})
+	if len(files) == 0 {
+		return "", nil
+	}
 	locations := make([]string, len(files))
 	var rows int64
 	for i, d := range files {
@@ -264,11 +285,7 @@ func (b *relationBuilder) equality(ctx context.Context, n, k int, g *fileGroup, 
 		for i, d := range files {
 			rb.Field(0).(*array.Uint64Builder).Append(uint64(i))
 			rb.Field(1).(*array.Int64Builder).Append(d.Sequence)
-			scope := int32(-1)
-			if len(d.Data.Partition()) > 0 {
-				scope = b.scope(d.Data)
-			}
-			rb.Field(2).(*array.Int32Builder).Append(scope)
+			rb.Field(2).(*array.Int32Builder).Append(b.scope(d.Data))
 		}
 		return nil
 	})
@@ -290,6 +307,12 @@ func (b *relationBuilder) equality(ctx context.Context, n, k int, g *fileGroup, 
 		cols = append(cols, c)
 		list = append(list, "x."+c.inner())
 	}
-	return "(SELECT " + strings.Join(list, ", ") + ", m.seq, m.scope FROM (SELECT *, file_index AS _i FROM " + readParquet(paths, cols, nil, rows) +
-		") x JOIN read_parquet(" + duck.Quote(which) + ", hive_partitioning=false) m ON m.i = x._i)", nil
+	values, by := strings.Join(list, ", ")+", m.scope", ""
+	seq := "m.seq"
+	if len(files) > 1 {
+		// A value that is deleted with each commit would be compared as often.
+		seq, by = "max(m.seq)", " GROUP BY "+values
+	}
+	return "(SELECT " + values + ", " + seq + " AS seq FROM (SELECT *, file_index AS _i FROM " + readParquet(paths, cols, nil, rows) +
+		") x JOIN read_parquet(" + duck.Quote(which) + ", hive_partitioning=false) m ON m.i = x._i" + by + ")", nil
 }

@@ -213,6 +213,36 @@ func TestEqualityDeletes(t *testing.T) {
 	require.Len(t, f.Query(scan, lake.RelationOptions{Columns: []string{"part"}}, "FROM t"), 17)
 }
 
+// Deletes that apply in their partition, and those that apply everywhere: each row
+// is looked up in them, not compared with each.
+func TestEqualityDeletesAreLookedUp(t *testing.T) {
+	f := laketest.New(t, simpleSchema(), nil, withVersion("2", mergeOnRead))
+	f.Append(simpleRows(0, 10, "a"))
+	f.Append(simpleRows(0, 10, "b"))
+	f.EqualityDelete([]int{1}, `[{"id": 1}, {"id": 2}, {"id": null}]`, "id")
+	f.Append(simpleRows(1, 3, "a")) // younger: they stay until the next
+	f.Same(18)
+	f.EqualityDelete([]int{1}, `[{"id": 2}, {"id": 7}]`, "id")
+	f.Same(15)
+	// The table is divided now, and has deletes of both kinds.
+	f.Change(func(tx *table.Transaction) error { return tx.UpdateSpec(true).AddIdentity("part").Commit() })
+	f.Append(simpleRows(20, 24, "a"))
+	f.Append(simpleRows(20, 24, "b"))
+	f.EqualityDelete([]int{1, 3}, `[{"id": 20, "part": "a"}, {"id": 21, "part": "b"}]`, "id", "part")
+	f.Same(21)
+	scan, err := f.Lake.Plan(t.Context(), f.Meta, 0, nil)
+	require.NoError(t, err)
+	rel, err := f.Lake.Relation(t.Context(), scan, lake.RelationOptions{})
+	require.NoError(t, err)
+	defer rel.Release()
+	rows, err := f.Pool.Exec(t.Context(), duck.Job{Setup: rel.Setup, SQL: "EXPLAIN FROM " + rel.SQL, Read: rel.Paths})
+	require.NoError(t, err)
+	plan := fmt.Sprint(rows)
+	require.Contains(t, plan, "HASH_JOIN")
+	require.NotContains(t, plan, "NL_JOIN", plan)
+	require.NotContains(t, plan, "NESTED_LOOP", plan)
+}
+
 func TestSchemaEvolution(t *testing.T) {
 	schema := iceberg.NewSchema(0,
 		iceberg.NestedField{ID: 1, Name: "a", Type: iceberg.PrimitiveTypes.Int32},

@@ -302,17 +302,26 @@ func (b *relationBuilder) groupSQL(ctx context.Context, n int, g *fileGroup) (st
 			" JOIN read_parquet(" + duck.Quote(path) + ", hive_partitioning=false) m ON m.i = t._i) t"
 	}
 	for k, ids := range g.equality {
-		deleted, err := b.equality(ctx, n, k, g, ids)
-		if err != nil {
-			return "", err
+		for _, where := range []reach{everywhere, inPartition} {
+			deleted, err := b.equality(ctx, g, ids, where)
+			if err != nil {
+				return "", err
+			}
+			if deleted == "" {
+				continue
+			}
+			alias := fmt.Sprintf("e%d%s", k, where)
+			on := make([]string, 0, len(ids)+2)
+			for _, id := range ids {
+				c := read[slices.IndexFunc(read, func(c column) bool { return c.id == id })]
+				on = append(on, fmt.Sprintf("t.%s IS NOT DISTINCT FROM %s.f%d", c.inner(), alias, id))
+			}
+			if where == inPartition {
+				on = append(on, alias+".scope = t.scope")
+			}
+			on = append(on, alias+".seq > t.seq")
+			from += fmt.Sprintf(" ANTI JOIN %s %s ON %s", deleted, alias, strings.Join(on, " AND "))
 		}
-		on := make([]string, 0, len(ids)+2)
-		for _, id := range ids {
-			c := read[slices.IndexFunc(read, func(c column) bool { return c.id == id })]
-			on = append(on, fmt.Sprintf("t.%s IS NOT DISTINCT FROM e%d.f%d", c.inner(), k, id))
-		}
-		on = append(on, fmt.Sprintf("e%d.seq > t.seq", k), fmt.Sprintf("(e%d.scope = -1 OR e%d.scope = t.scope)", k, k))
-		from += fmt.Sprintf(" ANTI JOIN %s e%d ON %s", deleted, k, strings.Join(on, " AND "))
 	}
 	return "SELECT " + b.outputs() + " FROM " + from, nil
 }

@@ -16,8 +16,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,8 +52,11 @@ type Config struct {
 	// Workers is the number of jobs that run at once here. Default 2; negative
 	// only decides and queues.
 	Workers int
-	// Policy of tables whose properties say nothing. Default plan.DefaultPolicy.
+	// Policy where no property says anything. Default plan.DefaultPolicy.
 	Policy *plan.Policy
+	// Properties are those of the warehouse by configuration; what `firn policy
+	// set` says comes before them.
+	Properties map[string]string
 	// Manual switches off what the commit log triggers: only schedules and
 	// callers make jobs.
 	Manual bool
@@ -106,6 +111,11 @@ type Service struct {
 	// position in the commit log up to which all events were seen.
 	position string
 	wake     chan struct{} // capacity 1: there is something to decide
+	// rates of this machine's jobs; newRates: the store has older ones.
+	rates    plan.Rates
+	newRates bool
+
+	usage ledger
 
 	locks keyed // one compaction, expiry or removal at a time on a table, here
 }
@@ -126,6 +136,12 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Policy != nil {
 		s.policy = *cfg.Policy
 	}
+	for _, k := range slices.Sorted(maps.Keys(cfg.Properties)) {
+		if err := plan.Check(k, cfg.Properties[k]); err != nil {
+			return nil, fmt.Errorf("compactor: policy: %w", err)
+		}
+	}
+	s.usage = ledger{owner: uuid.NewString(), own: map[uuid.UUID]*taken{}, unsaved: map[uuid.UUID]bool{}, stale: map[uuid.UUID][]string{}, sums: map[string]plan.Usage{}}
 	var err error
 	if s.queue, err = jobs.New(jobs.Config{Store: cfg.Store, Warehouse: cfg.Catalog.Warehouse(), Alone: cfg.Alone, Now: cfg.Now, Logger: cfg.Logger}); err != nil {
 		return nil, err

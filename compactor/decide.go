@@ -1,6 +1,7 @@
 package compactor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -72,6 +73,7 @@ func (s *Service) Decide(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	room := queuedPerWorker*max(s.cfg.Workers, 1) - len(active)
 	busy := map[uuid.UUID]map[plan.Kind]bool{}
 	for _, j := range active {
 		if busy[j.Table] == nil {
@@ -79,9 +81,15 @@ func (s *Service) Decide(ctx context.Context) error {
 		}
 		busy[j.Table][plan.Kind(j.Kind)] = true
 	}
+	budget := plan.Budget{Jobs: room, OrphanEvery: s.cfg.OrphanEvery, Accounts: map[string]plan.Account{}}
+	if room <= 0 {
+		budget.Jobs = -1
+	}
+	scoped := activeByScope(active)
 	var inputs []plan.Table
-	for _, id := range s.due(now) {
-		in, err := s.input(ctx, id, busy[id])
+	above := s.above()
+	for _, id := range s.due(now, room > 0) {
+		in, bounds, err := s.input(ctx, id, busy[id], above)
 		if errors.Is(err, catalog.ErrNotFound) {
 			continue
 		}
@@ -89,25 +97,17 @@ func (s *Service) Decide(ctx context.Context) error {
 			s.setWhyNot(id, err.Error())
 			continue
 		}
+		s.accounts(ctx, bounds, scoped, budget.Accounts)
 		inputs = append(inputs, in)
 	}
 	if len(inputs) == 0 {
 		return nil
 	}
-	budget := plan.Budget{Jobs: max(0, queuedPerWorker*max(s.cfg.Workers, 1)-len(active)), OrphanEvery: s.cfg.OrphanEvery}
-	if budget.Jobs == 0 {
-		return nil // tables stay due
-	}
-	d := plan.Jobs(inputs, budget, now)
 	s.mu.Lock()
-	for _, in := range inputs {
-		if t := s.tables[in.ID]; t != nil {
-			t.whyNot = d.WhyNot[in.ID]
-			t.looked = now
-			t.touched = false
-		}
-	}
+	budget.Rates = s.rates
 	s.mu.Unlock()
+	d := plan.Jobs(inputs, budget, now)
+	s.remember(inputs, d, now)
 	if s.cfg.Manual {
 		return nil
 	}
@@ -120,14 +120,39 @@ func (s *Service) Decide(ctx context.Context) error {
 	return nil
 }
 
+// remember keeps what was decided of tables.
+func (s *Service) remember(inputs []plan.Table, d plan.Decision, now time.Time) {
+	deferred := map[uuid.UUID]map[plan.Kind]time.Time{}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range d.Deferred {
+		if deferred[p.Table] == nil {
+			deferred[p.Table] = map[plan.Kind]time.Time{}
+		}
+		since := now
+		if t := s.tables[p.Table]; t != nil && !t.waiting[p.Kind].IsZero() {
+			since = t.waiting[p.Kind]
+		}
+		deferred[p.Table][p.Kind] = since
+	}
+	for _, in := range inputs {
+		if t := s.tables[in.ID]; t != nil {
+			t.whyNot, t.waiting = d.WhyNot[in.ID], deferred[in.ID]
+			t.looked, t.touched = now, false
+		}
+	}
+}
+
 // due answers the tables to look at now: those that something happened to,
-// those that may just have become quiet, and every one now and then.
-func (s *Service) due(now time.Time) []uuid.UUID {
+// those that may just have become quiet, those that wait for room in the queue or
+// in a budget, and every one now and then.
+func (s *Service) due(now time.Time, room bool) []uuid.UUID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []uuid.UUID
 	for id, t := range s.tables {
-		if t.touched || t.health == nil || now.Sub(t.looked) >= idleLook || t.whyNot == "" || t.settling(now, s.policy.Quiet) {
+		again := room && len(t.waiting) > 0 && now.Sub(t.looked) >= s.cfg.Tick
+		if t.touched || t.health == nil || now.Sub(t.looked) >= idleLook || t.whyNot == "" || again || t.settling(now, cmp.Or(t.policy, &s.policy).Quiet) {
 			out = append(out, id)
 		}
 	}
@@ -152,17 +177,21 @@ func (s *Service) setWhyNot(id uuid.UUID, why string) {
 	}
 }
 
-// input is all that the planner wants to know of a table.
-func (s *Service) input(ctx context.Context, id uuid.UUID, active map[plan.Kind]bool) (plan.Table, error) {
+// input is all that the planner wants to know of a table, and the limits that
+// hold for it.
+func (s *Service) input(ctx context.Context, id uuid.UUID, active map[plan.Kind]bool, above above) (plan.Table, []plan.Bound, error) {
 	t, err := s.cfg.Catalog.LoadTableID(ctx, id)
 	if err != nil {
-		return plan.Table{}, err
+		return plan.Table{}, nil, err
 	}
-	policy, err := s.policyOf(t)
+	e, err := above.table(ctx, t)
 	if err != nil {
-		return plan.Table{}, err
+		return plan.Table{}, nil, err
 	}
-	in := plan.Table{ID: id, Ident: t.Ident, Policy: policy, Active: active, Snapshots: len(t.Metadata.Snapshots())}
+	in := plan.Table{ID: id, Ident: t.Ident, Policy: e.Policy, Waits: e.Waits(), Active: active, Snapshots: len(t.Metadata.Snapshots())}
+	for _, b := range e.Bounds {
+		in.Bounds = append(in.Bounds, b.Scope)
+	}
 	for _, snap := range t.Metadata.Snapshots() {
 		if at := time.UnixMilli(snap.TimestampMs); in.Oldest.IsZero() || at.Before(in.Oldest) {
 			in.Oldest = at
@@ -172,13 +201,18 @@ func (s *Service) input(ctx context.Context, id uuid.UUID, active map[plan.Kind]
 	defer s.mu.Unlock()
 	tr := s.tables[id]
 	if tr == nil {
-		return plan.Table{}, catalog.ErrNoSuchTable
+		return plan.Table{}, nil, catalog.ErrNoSuchTable
 	}
+	tr.policy, tr.snapshots = &e.Policy, in.Snapshots
 	if tr.health != nil {
+		if tr.health.Hold(e.Policy) {
+			tr.unsaved = true
+		}
 		in.Health = tr.health.Clone()
 		in.SinceTidy = tr.sinceTidy()
-		tr.report = tr.health.Report(policy, in.Snapshots)
+		tr.report = tr.health.Report(e.Policy, in.Snapshots)
 	}
 	in.NotBefore, in.Unreachable, in.LastOrphans, in.Pinned = maps.Clone(tr.notBefore), tr.unreachable, tr.lastOrphans, tr.pinned
-	return in, nil
+	in.Waiting = maps.Clone(tr.waiting)
+	return in, e.Bounds, nil
 }

@@ -25,7 +25,12 @@ type tracked struct {
 	touched bool
 	looked  time.Time
 	whyNot  string
-	report  plan.Report
+	// waiting is since when a kind was worth doing and could not be begun.
+	waiting map[plan.Kind]time.Time
+	// policy and number of snapshots as of the last look.
+	policy    *plan.Policy
+	snapshots int
+	report    plan.Report
 	// notBefore holds kinds back after a failure.
 	notBefore map[plan.Kind]time.Time
 	// pinned: the last writer was a promotion.
@@ -61,6 +66,10 @@ func (s *Service) restore(ctx context.Context) error {
 		s.tables[h.Table] = &tracked{health: h, touched: true, unreachable: true}
 	}
 	s.mu.Unlock()
+	if err := s.loadUsage(ctx); err != nil {
+		return err
+	}
+	s.loadRates(ctx)
 	tables, err := s.cfg.Catalog.Tables(ctx)
 	if err != nil {
 		return fmt.Errorf("list tables: %w", err)
@@ -183,8 +192,14 @@ func (s *Service) recount(ctx context.Context, id uuid.UUID) error {
 	return nil
 }
 
-// persist saves what changed, and the position up to which it is right.
+// persist saves what changed.
 func (s *Service) persist(ctx context.Context) error {
+	return errors.Join(s.saveHealth(ctx), s.saveUsage(ctx), s.saveRates(ctx))
+}
+
+// saveHealth saves the health that changed, and the position up to which it is
+// right.
+func (s *Service) saveHealth(ctx context.Context) error {
 	s.mu.Lock()
 	var b catalog.Batch
 	var saved []*tracked
@@ -224,17 +239,4 @@ func (s *Service) signal() {
 	case s.wake <- struct{}{}:
 	default:
 	}
-}
-
-// policyOf is the policy of a table: its properties over the service's.
-func (s *Service) policyOf(t *catalog.Table) (plan.Policy, error) {
-	p, err := plan.PolicyOf(s.policy, t.Metadata.Properties())
-	if err != nil {
-		return p, err
-	}
-	p.FormatVersion, p.SpecID = t.Metadata.Version(), t.Metadata.DefaultPartitionSpec()
-	if _, set := t.Metadata.Properties()[plan.PropertySort]; !set && len(p.Sort) == 0 {
-		p.Sort = rewrite.TableSort(t.Metadata)
-	}
-	return p, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -106,20 +107,35 @@ func (s *Service) onTable(h func(ctx context.Context, t *jobs.Task, id uuid.UUID
 func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (jobs.Outcome, error) {
 	var sum rewrite.Result
 	conflicts := 0
+	a := ask{full: task.Full, reshape: task.Reshape, planner: task.Trigger == triggerPlanner}
 	for range rounds {
 		task.Progress("plan", 0, 0)
 		looked := s.cfg.Now()
-		p, err := s.planCompaction(ctx, id, task.Full)
+		p, err := s.planCompaction(ctx, id, a)
 		if err != nil {
 			return outcome(sum, ""), err
+		}
+		if p.held != "" {
+			return outcome(sum, p.held), nil
 		}
 		if len(p.Groups) == 0 {
 			s.settle(id, p.policy, looked)
 			return outcome(sum, p.WhyNot), nil
 		}
+		var bytes int64
+		for _, g := range p.Groups {
+			bytes += g.Bytes
+		}
+		s.charge(ctx, p.table, plan.Spent{Bytes: bytes}, p.bounded)
+		began := s.cfg.Now()
 		res, err := s.worker.Compact(ctx, rewrite.Compaction{
 			Table: p.table, Scan: p.scan, Groups: p.Groups, Policy: p.policy, JobID: task.ID, Progress: task,
 		})
+		took := s.cfg.Now().Sub(began)
+		s.charge(ctx, p.table, plan.Spent{Seconds: took.Seconds()}, p.bounded)
+		if err == nil && res.Lost == 0 && res.SnapshotID != 0 {
+			s.measure(p.Groups, bytes, took)
+		}
 		if errors.Is(err, catalog.ErrCommitConflict) && conflicts < replans {
 			conflicts++
 			sum = sum.Add(res) // what was wasted
@@ -181,23 +197,57 @@ type planned struct {
 	policy plan.Policy
 	// complete: nothing was left out for the size of the job.
 	complete bool
+	// held says why the job may not go on now.
+	held string
+	// bounded: limits hold for the table.
+	bounded bool
 }
 
-func (s *Service) planCompaction(ctx context.Context, id uuid.UUID, full bool) (planned, error) {
+// triggerPlanner marks the jobs that the planner makes, for the commits that it
+// sees; only these are held back by limits and windows.
+const triggerPlanner = "commit"
+
+// ask is what a compaction is asked for.
+type ask struct {
+	// full is all there is to do; reshape moves files of old specs even where the
+	// policy does not.
+	full, reshape bool
+	// planner: limits and windows hold.
+	planner bool
+	// whole: not only what one round does.
+	whole bool
+}
+
+func (s *Service) planCompaction(ctx context.Context, id uuid.UUID, a ask) (planned, error) {
 	t, err := s.cfg.Catalog.LoadTableID(ctx, id)
 	if err != nil {
 		return planned{}, err
 	}
-	policy, err := s.policyOf(t)
+	e, err := s.above().table(ctx, t)
 	if err != nil {
-		return planned{}, jobs.Permanent(err)
+		return planned{}, err
+	}
+	if err := e.Err(plan.Compact); err != nil {
+		return planned{}, fmt.Errorf("%w: compact %s: %w", catalog.ErrInvalid, t.Ident, err)
+	}
+	policy, held := e.Policy, ""
+	if a.planner {
+		var most int64
+		most, held = s.room(ctx, e)
+		policy.MaxJobBytes = min(policy.MaxJobBytes, most)
+	}
+	if a.reshape {
+		policy.Reshape = true
+	}
+	if a.whole {
+		policy.MaxJobBytes = math.MaxInt64
 	}
 	sc, err := s.cfg.Lake.Plan(ctx, t.Metadata, 0, nil)
 	if err != nil {
 		return planned{}, fmt.Errorf("plan compaction of %s: %w", t.Ident, err)
 	}
 	files, unread := rewrite.Files(t.Metadata, sc)
-	c := plan.Groups(files, policy, plan.Scope{Full: full, QuietFor: s.quietFor(id), Heat: s.heat(id)})
+	c := plan.Groups(files, policy, plan.Scope{Full: a.full, QuietFor: s.quietFor(id), Heat: s.heat(id)})
 	if unread != "" {
 		c.WhyNot = unread
 	}
@@ -208,7 +258,7 @@ func (s *Service) planCompaction(ctx context.Context, id uuid.UUID, full bool) (
 			c.WhyNot = err.Error()
 		}
 	}
-	return planned{Compaction: c, table: t, scan: sc, policy: policy, complete: !c.Truncated}, nil
+	return planned{Compaction: c, table: t, scan: sc, policy: policy, complete: !c.Truncated, held: held, bounded: len(e.Bounds) > 0}, nil
 }
 
 func (s *Service) quietFor(id uuid.UUID) func(key string) time.Duration {
@@ -244,9 +294,9 @@ func (s *Service) expire(ctx context.Context, task *jobs.Task, id uuid.UUID) (jo
 		if err != nil {
 			return jobs.Outcome{}, err
 		}
-		policy, err := s.policyOf(t)
+		policy, err := s.policyOf(ctx, t, plan.Expire)
 		if err != nil {
-			return jobs.Outcome{}, jobs.Permanent(err)
+			return jobs.Outcome{}, err
 		}
 		task.Progress("commit", 0, 0)
 		e, err := s.worker.Expire(ctx, t, policy)
@@ -298,9 +348,9 @@ func (s *Service) onTableOrphans(ctx context.Context, task *jobs.Task) (rewrite.
 	if err != nil {
 		return rewrite.Removal{}, err
 	}
-	policy, err := s.policyOf(t)
+	policy, err := s.policyOf(ctx, t, plan.Orphans)
 	if err != nil {
-		return rewrite.Removal{}, jobs.Permanent(err)
+		return rewrite.Removal{}, err
 	}
 	r, err := s.worker.Orphans(ctx, t, policy.Grace, false, task)
 	s.mu.Lock()

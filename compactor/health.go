@@ -1,12 +1,14 @@
 package compactor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"github.com/google/uuid"
 
 	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/compactor/rewrite"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 )
@@ -22,8 +24,8 @@ func (s *Service) Health(tableID uuid.UUID) *firnv1.Health {
 	}
 	r := t.report
 	if t.touched || t.looked.IsZero() {
-		// Since the last look; with the service's policy for want of the table's.
-		r = t.health.Report(s.policy, 0)
+		// Since the last look; before the first, by the service's policy.
+		r = t.health.Report(*cmp.Or(t.policy, &s.policy), t.snapshots)
 	}
 	h := &firnv1.Health{
 		Score: int32(r.Score), SmallFiles: uint64(max(r.SmallFiles, 0)), AverageFileBytes: uint64(max(r.AverageFile, 0)),
@@ -57,9 +59,9 @@ func (s *Service) PlanOrphans(ctx context.Context, table catalog.Ident) (rewrite
 	if err != nil {
 		return rewrite.Removal{}, fmt.Errorf("plan removal for %s: %w", table, err)
 	}
-	policy, err := s.policyOf(t)
+	policy, err := s.policyOf(ctx, t, plan.Orphans)
 	if err != nil {
-		return rewrite.Removal{}, fmt.Errorf("%w: %w", catalog.ErrInvalid, err)
+		return rewrite.Removal{}, err
 	}
 	return s.worker.Orphans(ctx, t, policy.Grace, true, quiet{})
 }

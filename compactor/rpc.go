@@ -15,6 +15,7 @@ import (
 
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor/jobs"
+	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/compactor/rewrite"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
@@ -143,13 +144,9 @@ func (s *Service) planJobs(ctx context.Context, req *firnv1.PlanJobsRequest) (*f
 	if err != nil {
 		return nil, fmt.Errorf("plan for %s: %w", ident(req.GetTable()), err)
 	}
-	policy, err := s.policyOf(t)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", catalog.ErrInvalid, err)
-	}
 	switch kind {
 	case KindCompact:
-		p, err := s.planCompaction(ctx, t.ID, true)
+		p, err := s.planCompaction(ctx, t.ID, ask{full: true})
 		if err != nil {
 			return nil, err
 		}
@@ -176,6 +173,10 @@ func (s *Service) planJobs(ctx context.Context, req *firnv1.PlanJobsRequest) (*f
 			out.WhyNot = tidied.Manifests.WhyNot
 		}
 	case KindExpire:
+		policy, err := s.policyOf(ctx, t, plan.Expire)
+		if err != nil {
+			return nil, err
+		}
 		e := rewrite.PlanExpiry(t.Metadata, policy, s.cfg.Now())
 		out.WhyNot = e.WhyNot
 		for _, id := range e.Remove {

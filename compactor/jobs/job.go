@@ -68,6 +68,8 @@ type Spec struct {
 	Priority float64 `json:"priority,omitempty"`
 	// Full asks for all the work there is, not only what is worth it now.
 	Full bool `json:"full,omitempty"`
+	// Reshape moves files of old partition specs whatever the policy says.
+	Reshape bool `json:"reshape,omitempty"`
 	// Key of jobs that must not be active together; empty: kind, table and model.
 	Key string `json:"key,omitempty"`
 	// NotBefore delays the first run.

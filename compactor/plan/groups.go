@@ -191,10 +191,15 @@ func (p Policy) group(files []File, outputs int, reason string) Group {
 			g.Tier = Rewrite
 		}
 	}
-	if !p.AllowFuse || g.Outputs > 1 || len(p.Sort) > 0 {
+	if !p.fuses(g.Outputs) {
 		g.Tier = Rewrite
 	}
 	return g
+}
+
+// fuses: files without deletes can be joined without decoding into so many.
+func (p Policy) fuses(outputs int) bool {
+	return p.AllowFuse && outputs <= 1 && len(p.Sort) == 0
 }
 
 // reasons counts what was left alone, for WhyNot.

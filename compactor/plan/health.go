@@ -19,6 +19,8 @@ type Health struct {
 	SnapshotID int64                 `json:"snapshot_id"`
 	Partitions map[string]*Partition `json:"partitions"`
 	Commits    int64                 `json:"commits"`
+	// Policy is the fingerprint of the one by which partitions were settled.
+	Policy string `json:"policy,omitempty"`
 }
 
 // Partition is the sums over the live files of one partition.
@@ -138,6 +140,19 @@ func (h *Health) Add(specID int, values map[string]*string, bytes, rows int64, d
 	p.Sizes[Log2(bytes)]++
 }
 
+// Hold takes note of the policy that holds. When it differs from the one before,
+// what was settled by that is open again.
+func (h *Health) Hold(p Policy) (changed bool) {
+	was, is := h.Policy, p.Fingerprint()
+	if h.Policy = is; was == "" || was == is {
+		return false
+	}
+	for _, q := range h.Partitions {
+		q.Settled, q.SettledDeletes, q.Final = 0, 0, false
+	}
+	return true
+}
+
 // Settle records that the files of the table were looked at and that what is
 // left needs no work now. Partitions that changed since looked stay as they are.
 func (h *Health) Settle(p Policy, looked time.Time) {
@@ -171,6 +186,16 @@ func (q *Partition) small(p Policy) (n int64) {
 		}
 	}
 	return n
+}
+
+// smallBytes is about how many bytes the small files hold, from their size classes.
+func (q *Partition) smallBytes(p Policy) (n int64) {
+	for class, files := range q.Sizes {
+		if class < 40 && int64(3)<<class/2 <= p.Small() {
+			n += files * (int64(3) << class / 2)
+		}
+	}
+	return min(n, q.Bytes)
 }
 
 func (q *Partition) oversized(p Policy) (n int64) {

@@ -3,6 +3,8 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -42,6 +44,17 @@ type Table struct {
 	Active map[Kind]bool
 	// NotBefore holds a kind back after a failure.
 	NotBefore map[Kind]time.Time
+	// Waits says of kinds why their policy cannot be read; see [Effective.Waits].
+	Waits map[Kind]string
+	// Bounds are the scopes of the limits that hold for the table, the nearest
+	// first; Budget has their accounts.
+	Bounds []string
+	// Waiting is since when a kind has been worth doing and was not begun: what
+	// [Decision.Deferred] answered before.
+	Waiting map[Kind]time.Time
+	// Reads are how often a partition was read in an hour, by its key, where that
+	// is known.
+	Reads map[string]float64
 	// Unreachable: files may have become unreachable (an expiry, a failed
 	// job) since the last removal of orphans, at LastOrphans.
 	Unreachable bool
@@ -55,60 +68,120 @@ type Proposal struct {
 	Kind     Kind
 	Priority float64
 	Reason   string
+	// Bytes that it will read, and Seconds that it will take, by an estimate.
+	Bytes   int64
+	Seconds float64
+	// Benefit is files that readers no longer open, weighed by how much is read.
+	Benefit float64
+	// Held is why a deferred proposal has to wait.
+	Held string
 }
 
 // Budget bounds what runs at once, over all tables.
 type Budget struct {
-	// Jobs is how many proposals may be answered.
+	// Jobs is how many proposals may be answered; 0 is any number, less is none.
 	Jobs int
 	// OrphanEvery is the least time between two removals on one table.
 	OrphanEvery time.Duration
+	// Accounts of the levels that have limits, by scope.
+	Accounts map[string]Account
+	// Rates at which jobs work here.
+	Rates Rates
 }
 
-// Decision is what Jobs answers: proposals, best first, and for each table
-// without a compaction the reason.
+// Decision is what Jobs answers: proposals, best first; what is worth doing and
+// has to wait; and for each table either the proposal of a compaction or the
+// reason why there is none.
 type Decision struct {
 	Proposals []Proposal
+	Deferred  []Proposal
 	WhyNot    map[uuid.UUID]string
 }
 
-const (
-	bytesPerSecond = 400 << 20 // what a fusion moves, roughly
-	jobSeconds     = 0.2       // what a job costs whatever its size
-	tidyEvery      = 100       // commits after which manifests are looked at
-)
+const tidyEvery = 100 // commits after which manifests are looked at
 
-// Jobs decides what is worth doing now. Priority is files saved per second of
-// work, growing with the time that a table has waited, so that small tables do
-// not starve.
+// doubling is the wait that counts as much as twice the benefit per second.
+const doubling = 15 * time.Second
+
+// rank orders proposals: by benefit per second of work, and by how long they have
+// waited. It does not change while one waits, in the queue or here. What waits is
+// overtaken only by what came up at most log2(best benefit per second) doublings
+// after it: with a million files saved a second, five minutes.
+func rank(perSecond float64, since time.Time) float64 {
+	return doubling.Seconds()*math.Log2(1+max(perSecond, 0)) - float64(since.UnixMilli())/1000
+}
+
+// Jobs decides what is worth doing now. What is best is the most files saved per
+// second of work, for partitions that are read most; what has waited gains on it,
+// so that small tables do not starve. Limits of a level hold for all that is
+// proposed here together.
 func Jobs(tables []Table, b Budget, now time.Time) Decision {
 	d := Decision{WhyNot: map[uuid.UUID]string{}}
+	bounds := map[uuid.UUID][]string{}
+	var all []Proposal
+	add := func(t Table, p Proposal) {
+		since := now
+		if at, ok := t.Waiting[p.Kind]; ok && at.Before(now) {
+			since = at
+		}
+		p.Priority = rank(p.Benefit/max(p.Seconds, 0.001), since)
+		if open, opens := t.Policy.Windows.Open(now); !open {
+			p.Held = fmt.Sprintf("outside of its windows, %s (%s); the next one opens at %s", t.Policy.Windows, PropertyWindows, opens.UTC().Format("Mon 15:04 UTC"))
+		}
+		all = append(all, p)
+	}
 	for _, t := range tables {
-		if p, why := t.compact(now); why != "" {
+		bounds[t.ID] = t.Bounds
+		if p, why := t.compact(b.Rates, now); why != "" {
 			d.WhyNot[t.ID] = why
 		} else {
-			d.Proposals = append(d.Proposals, p)
+			add(t, p)
 		}
 		if p, ok := t.expire(now); ok {
-			d.Proposals = append(d.Proposals, p)
+			add(t, p)
 		}
 		if p, ok := t.manifests(now); ok {
-			d.Proposals = append(d.Proposals, p)
+			add(t, p)
 		}
 		if p, ok := t.orphans(b, now); ok {
-			d.Proposals = append(d.Proposals, p)
+			add(t, p)
 		}
 	}
-	slices.SortFunc(d.Proposals, func(a, b Proposal) int {
+	slices.SortFunc(all, func(a, b Proposal) int {
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.Ident.String(), b.Ident.String()), cmp.Compare(a.Kind, b.Kind))
 	})
-	if b.Jobs > 0 && len(d.Proposals) > b.Jobs {
-		for _, p := range d.Proposals[b.Jobs:] {
-			if p.Kind == Compact {
-				d.WhyNot[p.Table] = fmt.Sprintf("its turn comes after %s with more benefit per second", count(int64(b.Jobs), "job"))
+	accounts := maps.Clone(b.Accounts)
+	for _, p := range all {
+		bounds := bounds[p.Table]
+		if p.Kind != Compact {
+			bounds = nil
+		}
+		for _, scope := range bounds {
+			if h := accounts[scope].holds(now); h != nil && p.Held == "" {
+				p.Held = h.Text
 			}
 		}
-		d.Proposals = d.Proposals[:b.Jobs]
+		if p.Held == "" && b.Jobs != 0 && len(d.Proposals) >= b.Jobs {
+			p.Held = "the queue is full: its turn comes when a job has ended"
+			if b.Jobs > 0 {
+				p.Held = fmt.Sprintf("its turn comes after %s with more benefit per second", count(int64(b.Jobs), "job"))
+			}
+		}
+		if p.Held == "" {
+			for _, scope := range bounds {
+				// A job reads no more than what is left: see Allowance.
+				a := accounts[scope]
+				a.Active++
+				a.Used = append(slices.Clone(a.Used), Spent{At: now, Bytes: p.Bytes, Seconds: p.Seconds})
+				accounts[scope] = a
+			}
+			d.Proposals = append(d.Proposals, p)
+			continue
+		}
+		d.Deferred = append(d.Deferred, p)
+		if p.Kind == Compact {
+			d.WhyNot[p.Table] = p.Held
+		}
 	}
 	return d
 }
@@ -118,14 +191,14 @@ func (t Table) held(k Kind, now time.Time) string {
 		return "a job is queued or running already"
 	}
 	if until := t.NotBefore[k]; now.Before(until) {
-		return fmt.Sprintf("the last job failed or lost against writers; tried again after %s", until.UTC().Format(time.TimeOnly))
+		return fmt.Sprintf("the last job failed or lost against writers; tried again after %s", clock(until))
 	}
-	return ""
+	return t.Waits[k]
 }
 
-func (t Table) compact(now time.Time) (Proposal, string) {
-	if !t.Policy.Enabled {
-		return Proposal{}, fmt.Sprintf("switched off by the table property %s", PropertyEnabled)
+func (t Table) compact(rates Rates, now time.Time) (Proposal, string) {
+	if t.Waits[Compact] == "" && !t.Policy.Enabled {
+		return Proposal{}, fmt.Sprintf("switched off by the property %s", PropertyEnabled)
 	}
 	if t.Health == nil {
 		return Proposal{}, "its files were not counted yet"
@@ -137,9 +210,10 @@ func (t Table) compact(now time.Time) (Proposal, string) {
 	if t.Pinned {
 		least, dirt = 4*least, 4*dirt
 	}
-	var saved, bytes, partitions, most int64
-	var waited time.Duration
-	for _, q := range t.Health.Partitions {
+	p := Proposal{Table: t.ID, Ident: t.Ident, Kind: Compact}
+	work := map[Tier]int64{}
+	var saved, partitions, most int64
+	for key, q := range t.Health.Partitions {
 		small := q.small(t.Policy)
 		fresh := q.Files - q.Settled
 		idle := now.Sub(q.Changed)
@@ -149,40 +223,56 @@ func (t Table) compact(now time.Time) (Proposal, string) {
 		enough := fresh > 0 && (small >= least && fresh >= least-1 || quiet && small >= 2) ||
 			!q.Final && small >= 2 && idle >= longQuiet*t.Policy.Quiet
 		old := t.Policy.Reshape && q.SpecID != t.Policy.SpecID && fresh > 0
+		large := q.oversized(t.Policy)
+		split := fresh > 0 && large > 0
 		most = max(most, small)
-		if !enough && !dirty && !old {
+		if !enough && !dirty && !old && !split {
 			continue
 		}
 		partitions++
-		saved += max(small-1, 0) + q.Deletes
-		bytes += q.Bytes
-		if !q.Since.IsZero() {
-			waited = max(waited, now.Sub(q.Since))
+		gone := max(small-1, 0) + q.Deletes
+		split = split && gone == 0
+		saved += gone
+		// A file that nobody reads is worth one; each doubling of the reads one more.
+		p.Benefit += float64(gone) * (1 + math.Log2(1+max(t.Reads[key], 0)))
+		switch {
+		case old:
+			work[Reshape] += q.Bytes
+		case dirty, split:
+			work[Rewrite] += q.Bytes
+		case t.Policy.fuses(1):
+			work[Fuse] += q.smallBytes(t.Policy)
+		default:
+			work[Rewrite] += q.smallBytes(t.Policy)
 		}
 	}
 	if partitions == 0 {
 		return Proposal{}, fmt.Sprintf("no partition has %d small files that are new (the most is %d), nor 2 without a commit for %s",
 			least, most, t.Policy.Quiet)
 	}
-	seconds := jobSeconds + float64(bytes)/bytesPerSecond
-	return Proposal{
-		Table: t.ID, Ident: t.Ident, Kind: Compact,
-		Priority: float64(saved) / seconds * (1 + waited.Minutes()),
-		Reason:   fmt.Sprintf("%s can go in %s", count(saved, "file"), count(partitions, "partition")),
-	}, ""
+	for tier, bytes := range work {
+		p.Bytes += bytes
+		p.Seconds += rates.Seconds(tier, bytes)
+	}
+	p.Reason = fmt.Sprintf("%s can go in %s", count(saved, "file"), count(partitions, "partition"))
+	if saved == 0 {
+		p.Benefit = 1
+		p.Reason = fmt.Sprintf("files of an old partition spec, or too large, in %s", count(partitions, "partition"))
+	}
+	return p, ""
 }
 
 func (t Table) expire(now time.Time) (Proposal, bool) {
 	if t.held(Expire, now) != "" || t.Snapshots <= t.Policy.MinKeep {
 		return Proposal{}, false
 	}
-	p := Proposal{Table: t.ID, Ident: t.Ident, Kind: Expire, Priority: 1}
+	p := Proposal{Table: t.ID, Ident: t.Ident, Kind: Expire, Benefit: 1, Seconds: 1}
 	// A tenth of slack, so that a busy table is not expired at each commit.
 	over := t.Snapshots - t.Policy.MaxSnapshots
 	switch {
 	case over > t.Policy.MaxSnapshots/10:
 		p.Reason = fmt.Sprintf("%d snapshots, the policy keeps %d", t.Snapshots, t.Policy.MaxSnapshots)
-		p.Priority += float64(over)
+		p.Benefit += float64(over)
 	case t.Policy.MaxAge > 0 && !t.Oldest.IsZero() && now.Sub(t.Oldest) > t.Policy.MaxAge+t.Policy.MaxAge/10:
 		p.Reason = fmt.Sprintf("its oldest snapshot is %s old, the policy keeps %s", now.Sub(t.Oldest).Round(time.Second), t.Policy.MaxAge)
 	default:
@@ -196,7 +286,7 @@ func (t Table) manifests(now time.Time) (Proposal, bool) {
 		return Proposal{}, false
 	}
 	return Proposal{
-		Table: t.ID, Ident: t.Ident, Kind: Manifests, Priority: 0.5,
+		Table: t.ID, Ident: t.Ident, Kind: Manifests, Benefit: 0.5, Seconds: 1,
 		Reason: fmt.Sprintf("%d commits since they were looked at", t.SinceTidy),
 	}, true
 }
@@ -205,5 +295,5 @@ func (t Table) orphans(b Budget, now time.Time) (Proposal, bool) {
 	if !t.Unreachable || t.held(Orphans, now) != "" || now.Sub(t.LastOrphans) < b.OrphanEvery {
 		return Proposal{}, false
 	}
-	return Proposal{Table: t.ID, Ident: t.Ident, Kind: Orphans, Priority: 0.5, Reason: "files may have become unreachable"}, true
+	return Proposal{Table: t.ID, Ident: t.Ident, Kind: Orphans, Benefit: 0.5, Seconds: 1, Reason: "files may have become unreachable"}, true
 }

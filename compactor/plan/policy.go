@@ -1,14 +1,9 @@
 package plan
 
-import (
-	"fmt"
-	"strconv"
-	"strings"
-	"time"
-)
+import "time"
 
-// Table properties that make up a policy; the Iceberg names where there are
-// any. Durations are Go's ("90s", "24h").
+// Properties that make up a policy, of tables and of what they lie in; the Iceberg
+// names where there are any. Durations are Go's ("90s", "24h").
 const (
 	PropertyTarget      = "write.target-file-size-bytes"
 	PropertyEnabled     = "firn.compact.enabled"
@@ -24,6 +19,12 @@ const (
 	PropertyMaxAge      = "history.expire.max-snapshot-age-ms"
 	PropertyMinKeep     = "history.expire.min-snapshots-to-keep"
 	PropertyGrace       = "firn.orphans.grace"
+	// Limits of the level that has them, for all tables below it together.
+	PropertyBytesPerHour   = "firn.compact.budget-bytes-per-hour"
+	PropertyBytesPerDay    = "firn.compact.budget-bytes-per-day"
+	PropertySecondsPerHour = "firn.compact.budget-worker-seconds-per-hour"
+	PropertyMaxJobs        = "firn.compact.max-jobs"
+	PropertyWindows        = "firn.compact.windows"
 )
 
 // Policy is what a table's owner wants. DefaultPolicy is a sensible one.
@@ -75,9 +76,11 @@ type Policy struct {
 	// Grace is how long an unreachable file stays in quarantine. 0: the
 	// service's.
 	Grace time.Duration
+	// Windows are when the planner may make jobs; empty is always.
+	Windows Windows
 }
 
-// DefaultPolicy is used where a table's properties say nothing.
+// DefaultPolicy is used where nobody says anything.
 func DefaultPolicy() Policy {
 	return Policy{
 		Enabled: true, Target: 128 << 20, MinFiles: 5, Quiet: 10 * time.Second, Growth: 4,
@@ -91,76 +94,3 @@ func (p Policy) Small() int64 { return p.Target / 4 * 3 }
 
 // Oversized is the size above which a file is split.
 func (p Policy) Oversized() int64 { return p.Target * 2 }
-
-// PolicyOf reads a policy from table properties over a base.
-func PolicyOf(base Policy, props map[string]string) (Policy, error) {
-	p := base
-	var bad error
-	read := func(key string, parse func(string) error) {
-		if v, ok := props[key]; ok && bad == nil {
-			if err := parse(strings.TrimSpace(v)); err != nil {
-				bad = fmt.Errorf("table property %s = %q: %w", key, v, err)
-			}
-		}
-	}
-	boolean := func(dst *bool) func(string) error {
-		return func(s string) (err error) {
-			if *dst, err = strconv.ParseBool(s); err != nil {
-				return fmt.Errorf("want true or false")
-			}
-			return nil
-		}
-	}
-	integer := func(dst *int64, least int64) func(string) error {
-		return func(s string) (err error) {
-			if *dst, err = strconv.ParseInt(s, 10, 64); err != nil || *dst < least {
-				return fmt.Errorf("want a whole number of at least %d", least)
-			}
-			return nil
-		}
-	}
-	duration := func(dst *time.Duration) func(string) error {
-		return func(s string) (err error) {
-			if *dst, err = time.ParseDuration(s); err != nil || *dst < 0 {
-				return fmt.Errorf("want a duration like 30s or 24h")
-			}
-			return nil
-		}
-	}
-	real := func(dst *float64, least, most float64) func(string) error {
-		return func(s string) (err error) {
-			if *dst, err = strconv.ParseFloat(s, 64); err != nil || !(*dst >= least && *dst <= most) {
-				return fmt.Errorf("want a number from %g to %g", least, most)
-			}
-			return nil
-		}
-	}
-	minFiles, snaps, keep, age := int64(p.MinFiles), int64(p.MaxSnapshots), int64(p.MinKeep), p.MaxAge.Milliseconds()
-	read(PropertyEnabled, boolean(&p.Enabled))
-	read(PropertyTarget, integer(&p.Target, 1<<10))
-	read(PropertyMinFiles, integer(&minFiles, 2))
-	read(PropertyQuiet, duration(&p.Quiet))
-	read(PropertyGrowth, real(&p.Growth, 1, 1e9))
-	read(PropertyDeleteRatio, real(&p.DeleteRatio, 0.0001, 1))
-	read(PropertyFuse, boolean(&p.AllowFuse))
-	read(PropertyReshape, boolean(&p.Reshape))
-	read(PropertyRowHash, boolean(&p.RowHash))
-	read(PropertyMaxJobBytes, integer(&p.MaxJobBytes, 1<<20))
-	read(PropertyMaxSnaps, integer(&snaps, 1))
-	read(PropertyMinKeep, integer(&keep, 1))
-	read(PropertyMaxAge, integer(&age, 0))
-	read(PropertyGrace, duration(&p.Grace))
-	read(PropertySort, func(s string) error {
-		p.Sort = SplitSort(s)
-		o, err := ParseOrder(p.Sort)
-		if o.Curve == "" && len(o.Terms) == 0 {
-			p.Sort = nil
-		}
-		return err
-	})
-	if bad != nil {
-		return base, bad
-	}
-	p.MinFiles, p.MaxSnapshots, p.MinKeep, p.MaxAge = int(minFiles), int(snaps), int(keep), time.Duration(age)*time.Millisecond
-	return p, nil
-}

@@ -102,7 +102,13 @@ type Compactor struct {
 	// OrphanEvery is the least time between two sweeps of one table.
 	OrphanEvery time.Duration `koanf:"orphan_every"`
 	Schedules   []Schedule    `koanf:"schedules"`
+	// Policy are properties of tables that hold where neither a table nor its
+	// namespaces nor the warehouse say otherwise.
+	Policy []Property `koanf:"policy"`
 }
+
+// Property is one of Policy, as firn.compact.quiet: 30s.
+type Property struct{ Key, Value string }
 
 // Schedule starts a job at wall-clock times.
 type Schedule struct {

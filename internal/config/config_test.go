@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -192,6 +193,23 @@ compactor:
 	l, err = load(t, "", []string{`FIRN_COMPACTOR__SCHEDULES=[{"name":"n","cron":"@hourly","kind":"promote","table":"silver.x"}]`})
 	if err != nil || len(l.Compactor.Schedules) != 1 || l.Compactor.Schedules[0].Table != "silver.x" {
 		t.Fatalf("%v %v", l, err)
+	}
+}
+
+func TestPolicyParses(t *testing.T) {
+	want := []Property{{"firn.compact.fuse", "false"}, {"firn.compact.max-jobs", "2"}, {"firn.compact.windows", "22:00-06:00"}}
+	l, err := load(t, "compactor:\n  policy:\n    firn.compact.windows: 22:00-06:00\n    firn.compact.fuse: false\n    firn.compact.max-jobs: 2\n", nil)
+	if err != nil || !slices.Equal(l.Compactor.Policy, want) {
+		t.Fatalf("%v %v", l, err)
+	}
+	l, err = load(t, "", []string{`FIRN_COMPACTOR__POLICY={"firn.compact.fuse": "false", "firn.compact.max-jobs": 2, "firn.compact.windows": "22:00-06:00"}`})
+	if err != nil || !slices.Equal(l.Compactor.Policy, want) {
+		t.Fatalf("%v %v", l, err)
+	}
+	for _, bad := range []string{"compactor: {policy: [a]}\n", "compactor: {policy: {a: [b]}}\n"} {
+		if _, err := load(t, bad, nil); err == nil || !strings.Contains(err.Error(), "a map of table properties") {
+			t.Errorf("%s: %v", bad, err)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -40,6 +41,8 @@ func (l leaf) decode(v any) (any, error) {
 		return decodeRoles(v)
 	case reflect.TypeFor[[]Schedule]():
 		return decodeSchedules(v)
+	case reflect.TypeFor[[]Property]():
+		return decodeProperties(v)
 	}
 	switch l.kind.Kind() {
 	case reflect.Bool:
@@ -143,6 +146,31 @@ func decodeSchedules(v any) ([]Schedule, error) {
 	for i := range all {
 		if all[i].TimeZone == "" {
 			all[i].TimeZone = "UTC"
+		}
+	}
+	return all, nil
+}
+
+// decodeProperties reads a map of properties; text is YAML or JSON.
+func decodeProperties(v any) ([]Property, error) {
+	if text, ok := v.(string); ok {
+		var m map[string]any
+		if err := yaml.Unmarshal([]byte(text), &m); err != nil {
+			return nil, fmt.Errorf("not a map of properties: %s", firstLine(err.Error()))
+		}
+		v = m
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("%v is not a map of properties", quote(v))
+	}
+	var all []Property
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		switch m[k].(type) {
+		case string, bool, int, int64, uint64, float64:
+			all = append(all, Property{k, fmt.Sprint(m[k])})
+		default:
+			return nil, fmt.Errorf("%s is not text", k)
 		}
 	}
 	return all, nil

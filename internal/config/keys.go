@@ -50,6 +50,8 @@ func (l leaf) hint() string {
 		return "a list of " + joinRoles(AllRoles())
 	case l.kind == reflect.TypeFor[[]Schedule]():
 		return "a list of {name, cron, time_zone, kind, table}"
+	case l.kind == reflect.TypeFor[[]Property]():
+		return "a map of table properties, as {firn.compact.quiet: 30s}"
 	case l.kind.Kind() == reflect.Bool:
 		return "true or false"
 	case l.kind.Kind() == reflect.Int, l.kind.Kind() == reflect.Int64:

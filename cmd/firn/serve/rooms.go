@@ -179,6 +179,12 @@ func (p *process) compactor(ctx context.Context, cat *catalog.Catalog, policy pl
 		Promote: promotion(models), Logger: p.log, Registerer: p.registry,
 		Alone: true, // bbolt's file lock
 	}
+	for _, x := range p.cfg.Compactor.Policy {
+		if cfg.Properties == nil {
+			cfg.Properties = map[string]string{}
+		}
+		cfg.Properties[x.Key] = x.Value
+	}
 	for _, dir := range []string{p.dir.Path("tmp", "promote"), cfg.TempDir} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("make the folder for temporary files: %w", err)

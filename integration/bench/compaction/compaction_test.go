@@ -51,6 +51,9 @@ func BenchmarkCompaction(b *testing.B) {
 				bench.measure(b, in)
 			}
 		}
+		if wanted(cases, "stream") && wanted(peers, "firn") {
+			bench.stream(b, max(time.Duration(scale*float64(150*time.Second)), 20*time.Second))
+		}
 	}
 	report.LoadThen = host.Load()
 	report.Judge()
@@ -114,7 +117,7 @@ func (r *run) measure(b *testing.B, in input) {
 					result.Error = firstLine(err)
 					continue
 				}
-				o.Detail = err.Error()
+				o.Detail += ", " + err.Error()
 			}
 			if !own {
 				result.Note = o.Detail

@@ -170,7 +170,7 @@ func duckDB(b *testing.B, m *made) (o compaction.Outcome, err error) {
 	}
 	o = answer.Outcome
 	if m.deletes != "" {
-		o.Detail = "deletes not applied"
+		o.Detail += ", deletes not applied"
 		return o, nil
 	}
 	if err := compare(answer.Checks, m.left); err != nil {

@@ -28,5 +28,5 @@ wall, cpu, most = time.perf_counter() - begin, time.process_time() - before, pea
 checks = connection.execute(f"SELECT {job['checks']} FROM read_parquet('{job['out']}')").fetchone()
 json.dump({
     "cpu_seconds": cpu, "wall_seconds": wall, "peak_bytes": most, "files": 1, "bytes": os.path.getsize(job["out"]),
-    "checks": [str(c) for c in checks], "version": duckdb.__version__,
+    "checks": [str(c) for c in checks], "detail": duckdb.__version__,
 }, sys.stdout)

@@ -63,7 +63,6 @@ type Outcome struct {
 // Result is the runs of one contender on one case.
 type Result struct {
 	Contender string    `json:"contender"`
-	Version   string    `json:"version,omitempty"`
 	Runs      []Outcome `json:"runs"`
 	// Median of each figure.
 	Median Outcome `json:"median"`

@@ -157,5 +157,17 @@ func rewrite(ctx context.Context, address string, folder compaction.Folder, name
 	if _, err := tx.Commit(ctx); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d files into %d", done.RemovedDataFiles, done.AddedDataFiles), nil
+	return fmt.Sprintf("%s, %d files into %d", version(), done.RemovedDataFiles, done.AddedDataFiles), nil
+}
+
+// version of iceberg-go.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			if m.Path == "github.com/apache/iceberg-go" {
+				return m.Version
+			}
+		}
+	}
+	return "unknown version"
 }

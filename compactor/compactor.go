@@ -32,6 +32,7 @@ import (
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/compactor/rewrite"
+	"github.com/firnlake/firn/compactor/schedule"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
 	"github.com/firnlake/firn/internal/objstore"
@@ -106,6 +107,8 @@ type Service struct {
 	worker  *rewrite.Worker
 	metrics *metrics
 
+	schedules *schedule.Book
+
 	mu     sync.Mutex
 	tables map[uuid.UUID]*tracked
 	// position in the commit log up to which all events were seen.
@@ -144,6 +147,11 @@ func New(cfg Config) (*Service, error) {
 	s.usage = ledger{owner: uuid.NewString(), own: map[uuid.UUID]*taken{}, unsaved: map[uuid.UUID]bool{}, stale: map[uuid.UUID][]string{}, sums: map[string]plan.Usage{}}
 	var err error
 	if s.queue, err = jobs.New(jobs.Config{Store: cfg.Store, Warehouse: cfg.Catalog.Warehouse(), Alone: cfg.Alone, Now: cfg.Now, Logger: cfg.Logger}); err != nil {
+		return nil, err
+	}
+	if s.schedules, err = schedule.New(schedule.Config{
+		Store: cfg.Store, Warehouse: cfg.Catalog.Warehouse(), Queue: s.queue, Jobs: s.scheduledJobs, Now: cfg.Now, Fired: s.metrics.firings.Inc,
+	}); err != nil {
 		return nil, err
 	}
 	temp := cfg.TempDir

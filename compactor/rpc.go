@@ -2,7 +2,6 @@ package compactor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/firnlake/firn/catalog"
@@ -23,13 +23,10 @@ import (
 
 // Handler serves firn.v1.MaintenanceService.
 func (s *Service) Handler(opts ...connect.HandlerOption) (string, http.Handler) {
-	return firnv1connect.NewMaintenanceServiceHandler(handler{s: s}, opts...)
+	return firnv1connect.NewMaintenanceServiceHandler(handler{s}, opts...)
 }
 
-type handler struct {
-	firnv1connect.UnimplementedMaintenanceServiceHandler
-	s *Service
-}
+type handler struct{ s *Service }
 
 var kinds = map[firnv1.JobKind]jobs.Kind{
 	firnv1.JobKind_JOB_KIND_COMPACT: KindCompact, firnv1.JobKind_JOB_KIND_EXPIRE: KindExpire,
@@ -80,6 +77,7 @@ func jobProto(j jobs.Job) *firnv1.Job {
 		Progress: &firnv1.Progress{Step: j.Progress.Step, DoneBytes: n(j.Progress.Done), TotalBytes: n(j.Progress.Total)},
 		Tier:     j.Outcome.Tier, FilesIn: n(j.Outcome.FilesIn), FilesOut: n(j.Outcome.FilesOut), BytesIn: n(j.Outcome.BytesIn),
 		BytesOut: n(j.Outcome.BytesOut), Rows: n(j.Outcome.Rows), SnapshotId: j.Outcome.SnapshotID, Error: j.Error, Proof: j.Outcome.Proof,
+		Worker: j.Lease.Owner, FencingToken: uint64(j.Lease.Token), Schedule: j.Schedule,
 	}
 }
 
@@ -114,11 +112,14 @@ func (s *Service) Submit(ctx context.Context, kind jobs.Kind, table catalog.Iden
 		}
 		spec.Table, spec.Ident = t.ID, t.Ident
 		// Apart from the smaller jobs that the planner makes for the table.
-		spec.Key = fmt.Sprintf("%s/%s/full", kind, t.ID)
+		spec.Key = fullKey(kind, t.ID)
 	}
 	j, _, err := s.queue.Submit(ctx, spec)
 	return j, err
 }
+
+// fullKey is the key of jobs that do all there is to do to a table.
+func fullKey(kind jobs.Kind, table uuid.UUID) string { return fmt.Sprintf("%s/%s/full", kind, table) }
 
 // PlanJobs answers what SubmitJob would do, without doing it.
 func (h handler) PlanJobs(ctx context.Context, req *connect.Request[firnv1.PlanJobsRequest]) (*connect.Response[firnv1.PlanJobsResponse], error) {
@@ -261,45 +262,4 @@ func (h handler) RetryJob(ctx context.Context, req *connect.Request[firnv1.Retry
 		return nil, h.s.rpcError(ctx, err)
 	}
 	return connect.NewResponse(&firnv1.RetryJobResponse{Job: jobProto(j)}), nil
-}
-
-func scheduleProto(c Schedule) *firnv1.Schedule {
-	return &firnv1.Schedule{
-		Name: c.Name, Cron: c.Cron, TimeZone: c.TimeZone, Kind: flip(kinds, c.Kind), Model: c.Model,
-		Table: ref(catalog.Ident{Namespace: c.Namespace, Name: c.Table}), LastFired: stamp(c.LastFired), NextFire: stamp(c.Next()),
-	}
-}
-
-func (h handler) ListSchedules(ctx context.Context, _ *connect.Request[firnv1.ListSchedulesRequest]) (*connect.Response[firnv1.ListSchedulesResponse], error) {
-	all, err := h.s.Schedules(ctx)
-	if err != nil {
-		return nil, h.s.rpcError(ctx, err)
-	}
-	out := &firnv1.ListSchedulesResponse{}
-	for _, c := range all {
-		out.Schedules = append(out.Schedules, scheduleProto(c))
-	}
-	return connect.NewResponse(out), nil
-}
-
-func (h handler) PutSchedule(ctx context.Context, req *connect.Request[firnv1.PutScheduleRequest]) (*connect.Response[firnv1.PutScheduleResponse], error) {
-	m := req.Msg.GetSchedule()
-	if m == nil {
-		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("no schedule given"))
-	}
-	c, err := h.s.PutSchedule(ctx, Schedule{
-		Name: m.GetName(), Cron: m.GetCron(), TimeZone: m.GetTimeZone(), Kind: kinds[m.GetKind()],
-		Namespace: m.GetTable().GetNamespace(), Table: m.GetTable().GetName(), Model: m.GetModel(),
-	})
-	if err != nil {
-		return nil, h.s.rpcError(ctx, err)
-	}
-	return connect.NewResponse(&firnv1.PutScheduleResponse{Schedule: scheduleProto(c)}), nil
-}
-
-func (h handler) DeleteSchedule(ctx context.Context, req *connect.Request[firnv1.DeleteScheduleRequest]) (*connect.Response[firnv1.DeleteScheduleResponse], error) {
-	if err := h.s.DeleteSchedule(ctx, req.Msg.GetName()); err != nil {
-		return nil, h.s.rpcError(ctx, err)
-	}
-	return connect.NewResponse(&firnv1.DeleteScheduleResponse{}), nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor"
 	"github.com/firnlake/firn/compactor/jobs"
+	"github.com/firnlake/firn/compactor/schedule"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
 )
@@ -115,7 +116,7 @@ func TestScheduleFiresOnce(t *testing.T) {
 	}
 	h := newHouse(t, adjust)
 	other := h.another(adjust)
-	_, err := h.service.PutSchedule(t.Context(), compactor.Schedule{Name: "hourly", Cron: "0 * * * *", TimeZone: "Europe/Berlin", Kind: compactor.KindOrphans})
+	_, err := h.service.PutSchedule(t.Context(), schedule.Definition{Name: "hourly", Cron: "0 * * * *", TimeZone: "Europe/Berlin", Kind: compactor.KindOrphans}, false)
 	require.NoError(t, err)
 	count := func() int {
 		_, counts, err := h.service.Queue().List(t.Context(), jobs.Filter{})
@@ -125,7 +126,7 @@ func TestScheduleFiresOnce(t *testing.T) {
 	fire := func() {
 		errs := make(chan error, 2)
 		for _, s := range []*compactor.Service{h.service, other} {
-			go func() { errs <- s.FireSchedules(context.Background()) }()
+			go func() { errs <- s.Schedules().Fire(context.Background()) }()
 		}
 		require.NoError(t, <-errs)
 		require.NoError(t, <-errs)
@@ -147,29 +148,20 @@ func TestScheduleFiresOnce(t *testing.T) {
 	fire()
 	fire()
 	require.Equal(t, 2, count())
-	all, err := other.Schedules(t.Context())
+	all, err := other.Schedules().List(t.Context())
 	require.NoError(t, err)
 	require.WithinDuration(t, clock.now().Truncate(time.Hour), all[0].LastFired, time.Second)
 
-	for _, bad := range []compactor.Schedule{
+	for _, bad := range []schedule.Definition{
 		{Name: "x", Cron: "every day", Kind: compactor.KindCompact},
 		{Name: "x", Cron: "0 * * * *", TimeZone: "Mars/Olympus", Kind: compactor.KindCompact},
 		{Name: "a/b", Cron: "0 * * * *", Kind: compactor.KindCompact},
 		{Name: "x", Cron: "0 * * * *", Kind: "tidy"},
 		{Name: "x", Cron: "0 * * * *", Kind: compactor.KindPromote},
 	} {
-		_, err := h.service.PutSchedule(t.Context(), bad)
+		_, err := h.service.PutSchedule(t.Context(), bad, false)
 		require.ErrorIs(t, err, catalog.ErrInvalid, "%+v", bad)
 	}
-}
-
-// Each hour of a day with a change of the clocks is fired for.
-func TestScheduleThroughTheChangeOfClocks(t *testing.T) {
-	s := compactor.Schedule{Cron: "30 2 * * *", TimeZone: "Europe/Berlin", Created: time.Date(2026, 10, 24, 12, 0, 0, 0, time.UTC)}
-	require.Equal(t, time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC), s.Next().UTC())
-	s.LastFired = s.Next()
-	next := s.Next().UTC()
-	require.True(t, next.Equal(time.Date(2026, 10, 26, 1, 30, 0, 0, time.UTC)) || next.Equal(time.Date(2026, 10, 25, 1, 30, 0, 0, time.UTC)), next)
 }
 
 // A process dies in the middle of a compaction; another takes the job over,
@@ -257,12 +249,51 @@ func TestMaintenanceService(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, schedules.Msg.Schedules, 1)
 	require.NotNil(t, schedules.Msg.Schedules[0].NextFire)
+	require.Equal(t, firnv1.OverlapPolicy_OVERLAP_POLICY_SKIP, schedules.Msg.Schedules[0].Overlap, "defaults are said")
+	dry, err := client.PutSchedule(ctx, connect.NewRequest(&firnv1.PutScheduleRequest{DryRun: true, Schedule: &firnv1.Schedule{
+		Name: "night", Cron: "0 4 * * *", Kind: firnv1.JobKind_JOB_KIND_COMPACT, Windows: []string{"Mon-Fri 22:00-06:00"}, Missed: firnv1.MissedPolicy_MISSED_POLICY_ALL,
+	}}))
+	require.NoError(t, err)
+	require.Equal(t, []string{"mon-fri 22:00-06:00"}, dry.Msg.Schedule.Windows)
+	require.Len(t, dry.Msg.Schedule.Upcoming, 5)
+	paused, err := client.PauseSchedule(ctx, connect.NewRequest(&firnv1.PauseScheduleRequest{Name: "night"}))
+	require.NoError(t, err)
+	require.True(t, paused.Msg.Schedule.Paused)
+	require.Equal(t, "0 3 * * *", paused.Msg.Schedule.Cron, "a dry run changes nothing")
+	require.Nil(t, paused.Msg.Schedule.NextFire)
+	for range 2 { // the second is the first
+		asked, err := client.RunSchedule(ctx, connect.NewRequest(&firnv1.RunScheduleRequest{Name: "night", RequestId: "one"}))
+		require.NoError(t, err)
+		require.Equal(t, firnv1.FiringOutcome_FIRING_OUTCOME_FIRED, asked.Msg.Firing.Outcome)
+		require.Len(t, asked.Msg.Schedule.Firings, 1)
+		require.Len(t, asked.Msg.Firing.Jobs, 1)
+		require.Equal(t, "night", h.wait(asked.Msg.Firing.Jobs[0]).Schedule)
+	}
+	resumed, err := client.ResumeSchedule(ctx, connect.NewRequest(&firnv1.ResumeScheduleRequest{Name: "night"}))
+	require.NoError(t, err)
+	require.NotNil(t, resumed.Msg.Schedule.NextFire)
+	one, err := client.GetSchedule(ctx, connect.NewRequest(&firnv1.GetScheduleRequest{Name: "night"}))
+	require.NoError(t, err)
+	require.Len(t, one.Msg.Schedule.Firings, 1)
+	for what, err := range map[string]error{
+		"an unknown number is no default": second(client.PutSchedule(ctx, connect.NewRequest(&firnv1.PutScheduleRequest{Schedule: &firnv1.Schedule{Name: "x", Cron: "@daily", Kind: firnv1.JobKind_JOB_KIND_COMPACT, Overlap: 9}}))),
+		"no kind":                         second(client.PutSchedule(ctx, connect.NewRequest(&firnv1.PutScheduleRequest{Schedule: &firnv1.Schedule{Name: "x", Cron: "@daily"}}))),
+		"no schedule":                     second(client.PutSchedule(ctx, connect.NewRequest(&firnv1.PutScheduleRequest{}))),
+		"a long request id":               second(client.RunSchedule(ctx, connect.NewRequest(&firnv1.RunScheduleRequest{Name: "night", RequestId: strings.Repeat("x", 101)}))),
+	} {
+		require.Equal(t, connect.CodeInvalidArgument, connect.CodeOf(err), "%s: %v", what, err)
+		require.Len(t, strings.Split(err.Error(), "\n"), 3, what)
+	}
 	_, err = client.DeleteSchedule(ctx, connect.NewRequest(&firnv1.DeleteScheduleRequest{Name: "night"}))
 	require.NoError(t, err)
 
 	for what, err := range map[string]error{
 		"no such table":    second(client.SubmitJob(ctx, connect.NewRequest(&firnv1.SubmitJobRequest{Table: &firnv1.TableRef{Namespace: []string{"a"}, Name: "b"}, Kind: firnv1.JobKind_JOB_KIND_COMPACT}))),
 		"no such job":      second(client.GetJob(ctx, connect.NewRequest(&firnv1.GetJobRequest{Id: uuid.NewString()}))),
+		"none to pause":    second(client.PauseSchedule(ctx, connect.NewRequest(&firnv1.PauseScheduleRequest{Name: "x"}))),
+		"none to resume":   second(client.ResumeSchedule(ctx, connect.NewRequest(&firnv1.ResumeScheduleRequest{Name: "x"}))),
+		"none to run":      second(client.RunSchedule(ctx, connect.NewRequest(&firnv1.RunScheduleRequest{Name: "x"}))),
+		"none to get":      second(client.GetSchedule(ctx, connect.NewRequest(&firnv1.GetScheduleRequest{Name: "x"}))),
 		"no such schedule": second(client.DeleteSchedule(ctx, connect.NewRequest(&firnv1.DeleteScheduleRequest{Name: "../x"}))),
 	} {
 		require.Equal(t, connect.CodeNotFound, connect.CodeOf(err), "%s: %v", what, err)

@@ -63,7 +63,9 @@ type Spec struct {
 	Model string `json:"model,omitempty"`
 	// Trigger: commit, schedule, request.
 	Trigger string `json:"trigger"`
-	Reason  string `json:"reason,omitempty"`
+	// Schedule is the name of the one that made it.
+	Schedule string `json:"schedule,omitempty"`
+	Reason   string `json:"reason,omitempty"`
 	// Priority: higher is claimed first; among equals the older one.
 	Priority float64 `json:"priority,omitempty"`
 	// Full asks for all the work there is, not only what is worth it now.

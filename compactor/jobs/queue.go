@@ -158,13 +158,14 @@ func (q *Queue) Submit(ctx context.Context, s Spec) (job Job, created bool, err 
 }
 
 // SubmitWith queues several jobs in one batch of the store, together with what
-// the caller adds: all of it happens or nothing. Specs whose key is active
-// already are left out. A condition of extra that fails is the caller's
-// [catalog.ConflictError].
-func (q *Queue) SubmitWith(ctx context.Context, specs []Spec, extra catalog.Batch) ([]Job, error) {
+// the caller adds once it knows which they are: all of it happens or nothing. Specs
+// whose key is active already are left out. A condition of the caller's that fails
+// is its [catalog.ConflictError]; with every other error it is unknown what
+// happened.
+func (q *Queue) SubmitWith(ctx context.Context, specs []Spec, extra func(made []Job) catalog.Batch) ([]Job, error) {
 	for {
 		now := q.cfg.Now().UTC()
-		b := catalog.Batch{If: slices.Clone(extra.If), Then: slices.Clone(extra.Then)}
+		var own catalog.Batch
 		var made []Job
 		keys := map[string]bool{}
 		for _, s := range specs {
@@ -177,9 +178,11 @@ func (q *Queue) SubmitWith(ctx context.Context, specs []Spec, extra catalog.Batc
 			}
 			keys[key] = true
 			made = append(made, j)
-			b.If = append(b.If, catalog.Cond{Key: key})
-			b.Then = append(b.Then, catalog.Op{Key: q.activeKey(j.ID), Value: encode(j)}, catalog.Op{Key: key, Value: []byte(j.ID)})
+			own.If = append(own.If, catalog.Cond{Key: key})
+			own.Then = append(own.Then, catalog.Op{Key: q.activeKey(j.ID), Value: encode(j)}, catalog.Op{Key: key, Value: []byte(j.ID)})
 		}
+		b := extra(made)
+		b.If, b.Then = append(b.If, own.If...), append(b.Then, own.Then...)
 		_, err := q.cfg.Store.Apply(ctx, b)
 		if c, lost := errors.AsType[*catalog.ConflictError](err); lost && keys[c.Cond.Key] {
 			continue // somebody else submitted one of them

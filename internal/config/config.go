@@ -117,6 +117,12 @@ type Schedule struct {
 	TimeZone string `koanf:"time_zone" yaml:"time_zone" json:"time_zone"` // IANA name, default UTC
 	Kind     string `koanf:"kind" yaml:"kind" json:"kind"`                // compact, expire, manifests, orphans or promote
 	Table    string `koanf:"table" yaml:"table" json:"table,omitempty"`   // "" or "*": every table
+	// Windows are when it may fire, as "mon-fri 22:00-06:00"; and the policies, as
+	// `firn schedule put --help` has them.
+	Windows []string `koanf:"windows" yaml:"windows" json:"windows,omitempty"`
+	Outside string   `koanf:"outside" yaml:"outside" json:"outside,omitempty"`
+	Overlap string   `koanf:"overlap" yaml:"overlap" json:"overlap,omitempty"`
+	Missed  string   `koanf:"missed" yaml:"missed" json:"missed,omitempty"`
 }
 
 // Query bounds SQL.

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -177,17 +178,17 @@ func TestSchedulesParse(t *testing.T) {
 compactor:
   schedules:
     - { name: nightly, cron: "0 2 * * *", time_zone: Asia/Kuala_Lumpur, kind: compact, table: bronze.x }
-    - { name: tidy, cron: "@daily", kind: expire }
+    - { name: tidy, cron: "@daily", kind: expire, windows: ["sat,sun 00:00-24:00"], outside: skip, overlap: queue, missed: all }
 `
 	l, err := load(t, yaml, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []Schedule{
-		{"nightly", "0 2 * * *", "Asia/Kuala_Lumpur", "compact", "bronze.x"},
-		{"tidy", "@daily", "UTC", "expire", ""},
+		{Name: "nightly", Cron: "0 2 * * *", TimeZone: "Asia/Kuala_Lumpur", Kind: "compact", Table: "bronze.x"},
+		{Name: "tidy", Cron: "@daily", TimeZone: "UTC", Kind: "expire", Windows: []string{"sat,sun 00:00-24:00"}, Outside: "skip", Overlap: "queue", Missed: "all"},
 	}
-	if len(l.Compactor.Schedules) != 2 || l.Compactor.Schedules[0] != want[0] || l.Compactor.Schedules[1] != want[1] {
+	if !reflect.DeepEqual(l.Compactor.Schedules, want) {
 		t.Fatalf("%+v", l.Compactor.Schedules)
 	}
 	l, err = load(t, "", []string{`FIRN_COMPACTOR__SCHEDULES=[{"name":"n","cron":"@hourly","kind":"promote","table":"silver.x"}]`})

@@ -16,6 +16,7 @@ import (
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/compactor/medallion"
 	"github.com/firnlake/firn/compactor/plan"
+	"github.com/firnlake/firn/compactor/schedule"
 	"github.com/firnlake/firn/internal/config"
 	"github.com/firnlake/firn/internal/lake"
 	"github.com/firnlake/firn/internal/lifecycle"
@@ -232,7 +233,10 @@ func promotion(models *medallion.Service) func(context.Context, string, func(str
 // putSchedule stores a schedule of the configuration. One that has not changed
 // keeps its history, so a restart fires nothing twice.
 func putSchedule(ctx context.Context, service *compactor.Service, s config.Schedule) error {
-	want := compactor.Schedule{Name: s.Name, Cron: s.Cron, TimeZone: s.TimeZone, Kind: jobs.Kind(s.Kind)}
+	want := schedule.Definition{
+		Name: s.Name, Cron: s.Cron, TimeZone: s.TimeZone, Kind: jobs.Kind(s.Kind), Windows: s.Windows,
+		Outside: schedule.Outside(s.Outside), Overlap: schedule.Overlap(s.Overlap), Missed: schedule.Missed(s.Missed),
+	}
 	switch {
 	case want.Kind == compactor.KindPromote:
 		want.Model = s.Table
@@ -243,17 +247,7 @@ func putSchedule(ctx context.Context, service *compactor.Service, s config.Sched
 		}
 		want.Namespace, want.Table = ident.Namespace, ident.Name
 	}
-	present, err := service.Schedules(ctx)
-	if err != nil {
-		return fmt.Errorf("read the schedules: %w", err)
-	}
-	for _, have := range present {
-		if have.Name == want.Name && have.Cron == want.Cron && have.TimeZone == want.TimeZone && have.Kind == want.Kind &&
-			have.Model == want.Model && have.Table == want.Table && have.Namespace.String() == want.Namespace.String() {
-			return nil
-		}
-	}
-	if _, err := service.PutSchedule(ctx, want); err != nil {
+	if _, err := service.PutSchedule(ctx, want, false); err != nil {
 		return fmt.Errorf("store schedule %s: %w", s.Name, err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package compactor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,6 +108,14 @@ func (s *Service) onTable(h func(ctx context.Context, t *jobs.Task, id uuid.UUID
 func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (jobs.Outcome, error) {
 	var sum rewrite.Result
 	conflicts := 0
+	first := ""
+	outcome := func(r rewrite.Result, whyNot string) jobs.Outcome {
+		out := outcome(r, whyNot)
+		if first != "" {
+			out.Proof["plan"] = first
+		}
+		return out
+	}
 	a := ask{full: task.Full, reshape: task.Reshape, planner: task.Trigger == triggerPlanner}
 	for range rounds {
 		task.Progress("plan", 0, 0)
@@ -122,6 +131,7 @@ func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (j
 			s.settle(id, p.policy, looked)
 			return outcome(sum, p.WhyNot), nil
 		}
+		first = cmp.Or(first, p.ID(p.snapshot()))
 		var bytes int64
 		for _, g := range p.Groups {
 			bytes += g.Bytes

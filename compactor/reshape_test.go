@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"connectrpc.com/connect"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,7 @@ import (
 	"github.com/firnlake/firn/compactor"
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/internal/lake"
+	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 )
 
 // respec gives a table another partition spec: fields are column/transform.
@@ -135,6 +137,31 @@ func TestReshapeProvesPartitions(t *testing.T) {
 	require.Contains(t, j.Outcome.Proof["partitions"], "every row of 1 groups")
 	require.Contains(t, j.Outcome.Proof["row_hash"], "equal in 1 of 1")
 	require.Len(t, h.partitioned(tbl), 4)
+}
+
+// A request may reshape where the policy does not, once.
+func TestReshapeOnRequest(t *testing.T) {
+	h := newHouse(t)
+	h.Run(h.service.Run)
+	tbl := h.create("silver.lines", nil)
+	for _, country := range []string{"France", "Italy"} {
+		h.append(tbl, country, 0, 500)
+	}
+	h.respec(tbl, "id/bucket[4]")
+	dry := h.dryRun(&firnv1.PlanJobsRequest{Table: refTo(tbl), Reshape: true})
+	require.Len(t, dry.Groups, 1)
+	require.Equal(t, "reshape", dry.Groups[0].Tier)
+	require.Empty(t, h.dryRun(&firnv1.PlanJobsRequest{Table: refTo(tbl)}).Groups)
+	client := h.client()
+	submitted, err := client.SubmitJob(t.Context(), connect.NewRequest(&firnv1.SubmitJobRequest{Table: refTo(tbl), Kind: firnv1.JobKind_JOB_KIND_COMPACT, Reshape: true}))
+	require.NoError(t, err)
+	j := h.wait(submitted.Msg.Job.Id)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.Equal(t, dry.PlanId, j.Outcome.Proof["plan"])
+	require.Len(t, h.partitioned(tbl), 4)
+	require.NotContains(t, h.load(tbl).Metadata.Properties(), "firn.compact.reshape")
+	_, err = client.SubmitJob(t.Context(), connect.NewRequest(&firnv1.SubmitJobRequest{Table: refTo(tbl), Kind: firnv1.JobKind_JOB_KIND_EXPIRE, Reshape: true}))
+	require.Equal(t, connect.CodeInvalidArgument, connect.CodeOf(err))
 }
 
 // The rows of one partition stay in order, and files have the target size.

@@ -3,9 +3,7 @@ package compactor
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -83,7 +81,7 @@ func jobProto(j jobs.Job) *firnv1.Job {
 
 // SubmitJob queues a job that does all there is to do.
 func (h handler) SubmitJob(ctx context.Context, req *connect.Request[firnv1.SubmitJobRequest]) (*connect.Response[firnv1.SubmitJobResponse], error) {
-	j, err := h.s.Submit(ctx, kinds[req.Msg.GetKind()], ident(req.Msg.GetTable()), req.Msg.GetModel())
+	j, err := h.s.submit(ctx, kinds[req.Msg.GetKind()], ident(req.Msg.GetTable()), req.Msg.GetModel(), req.Msg.GetReshape())
 	if err != nil {
 		return nil, h.s.rpcError(ctx, err)
 	}
@@ -92,8 +90,14 @@ func (h handler) SubmitJob(ctx context.Context, req *connect.Request[firnv1.Subm
 
 // Submit queues a job that somebody asked for.
 func (s *Service) Submit(ctx context.Context, kind jobs.Kind, table catalog.Ident, model string) (jobs.Job, error) {
-	spec := jobs.Spec{Kind: kind, Model: model, Trigger: "request", Reason: "asked for", Priority: 1e6, Full: true}
+	return s.submit(ctx, kind, table, model, false)
+}
+
+func (s *Service) submit(ctx context.Context, kind jobs.Kind, table catalog.Ident, model string, reshape bool) (jobs.Job, error) {
+	spec := jobs.Spec{Kind: kind, Model: model, Trigger: "request", Reason: "asked for", Priority: 1e6, Full: true, Reshape: reshape}
 	switch {
+	case reshape && kind != KindCompact:
+		return jobs.Job{}, fmt.Errorf("%w: only a compaction can reshape, not %s", catalog.ErrInvalid, kind)
 	case kind == "":
 		return jobs.Job{}, fmt.Errorf("%w: no kind of job given: use compact, expire, orphans, manifests or promote", catalog.ErrInvalid)
 	case kind == KindPromote:
@@ -113,6 +117,9 @@ func (s *Service) Submit(ctx context.Context, kind jobs.Kind, table catalog.Iden
 		spec.Table, spec.Ident = t.ID, t.Ident
 		// Apart from the smaller jobs that the planner makes for the table.
 		spec.Key = fullKey(kind, t.ID)
+		if reshape {
+			spec.Key += "/reshape"
+		}
 	}
 	j, _, err := s.queue.Submit(ctx, spec)
 	return j, err
@@ -147,17 +154,8 @@ func (s *Service) planJobs(ctx context.Context, req *firnv1.PlanJobsRequest) (*f
 	}
 	switch kind {
 	case KindCompact:
-		p, err := s.planCompaction(ctx, t.ID, ask{full: true})
-		if err != nil {
+		if err := s.planOne(ctx, t, req, out); err != nil {
 			return nil, err
-		}
-		out.WhyNot = p.WhyNot
-		for _, g := range p.Groups {
-			group := &firnv1.PlannedGroup{Tier: string(g.Tier), Files: uint64(len(g.Files)), Bytes: uint64(g.Bytes), Reason: g.Reason}
-			for _, name := range slices.Sorted(maps.Keys(g.Partition)) {
-				group.Partition = append(group.Partition, &firnv1.PartitionField{Name: name, Value: g.Partition[name]})
-			}
-			out.Groups = append(out.Groups, group)
 		}
 	case KindManifests:
 		tidied, err := s.worker.PlanTidy(ctx, t, true)

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -101,42 +100,67 @@ type Account struct {
 	Active int64
 }
 
+// Line is one limit of an account, and what is used of it.
+type Line struct {
+	Key string
+	// Limit and Used are bytes, seconds or jobs.
+	Limit int64
+	Used  float64
+	// Frees is when there is room again; zero while there is, and where that hangs
+	// on running jobs.
+	Frees time.Time
+	span  string
+}
+
+// Full says whether nothing is left.
+func (l Line) Full() bool { return l.Used >= float64(l.Limit) }
+
+// Lines are the limits of the account.
+func (a Account) Lines(now time.Time) []Line {
+	var out []Line
+	if a.Jobs > 0 {
+		out = append(out, Line{Key: PropertyMaxJobs, Limit: a.Jobs, Used: float64(a.Active)})
+	}
+	add := func(key, span string, d time.Duration, limit int64, what func(Spent) float64) {
+		if limit <= 0 {
+			return
+		}
+		l := Line{Key: key, Limit: limit, Used: what(a.Used.within(now, d)), span: span}
+		if l.Full() {
+			l.Frees = a.Used.frees(now, d, float64(limit), what)
+		}
+		out = append(out, l)
+	}
+	bytes := func(s Spent) float64 { return float64(s.Bytes) }
+	add(PropertyBytesPerHour, "hour", time.Hour, a.BytesPerHour, bytes)
+	add(PropertyBytesPerDay, "day", 24*time.Hour, a.BytesPerDay, bytes)
+	add(PropertySecondsPerHour, "hour", time.Hour, a.SecondsPerHour, func(s Spent) float64 { return s.Seconds })
+	return out
+}
+
 // Hold is a limit that is used up.
 type Hold struct {
-	Origin, Key string
-	// Text says how much is used of what, and when it frees.
+	Line
+	// Text says how much is used of what, whose limit it is, and when it frees.
 	Text string
-	// Frees is when, or zero where that hangs on running jobs.
-	Frees time.Time
 }
 
 // holds answers the first limit that leaves no room, or nil.
 func (a Account) holds(now time.Time) *Hold {
-	hold := func(key string, d time.Duration, limit float64, what func(Spent) float64, text func(used float64) string) *Hold {
-		used := what(a.Used.within(now, d))
-		if limit <= 0 || used < limit {
-			return nil
+	for _, l := range a.Lines(now) {
+		if !l.Full() {
+			continue
 		}
-		frees := a.Used.frees(now, d, limit, what)
-		return &Hold{a.Origin, key, fmt.Sprintf("%s (%s of %s); it frees at %s", text(used), key, a.Origin, clock(frees)), frees}
-	}
-	bytes := func(s Spent) float64 { return float64(s.Bytes) }
-	seconds := func(s Spent) float64 { return s.Seconds }
-	ofBytes := func(limit int64, span string) func(float64) string {
-		return func(used float64) string {
-			return fmt.Sprintf("budget used up: %s of %s were read in the last %s", Size(int64(used)), Size(limit), span)
+		whose := fmt.Sprintf("(%s of %s)", l.Key, a.Origin)
+		switch l.Key {
+		case PropertyMaxJobs:
+			return &Hold{l, fmt.Sprintf("%d of %s are queued or running %s; it frees when one ends", int64(l.Used), count(l.Limit, "job"), whose)}
+		case PropertySecondsPerHour:
+			return &Hold{l, fmt.Sprintf("budget used up: %.1f of %d worker-seconds were taken in the last hour %s; it frees at %s", l.Used, l.Limit, whose, clock(l.Frees))}
 		}
+		return &Hold{l, fmt.Sprintf("budget used up: %s of %s were read in the last %s %s; it frees at %s", Size(int64(l.Used)), Size(l.Limit), l.span, whose, clock(l.Frees))}
 	}
-	if a.Jobs > 0 && a.Active >= a.Jobs {
-		return &Hold{Origin: a.Origin, Key: PropertyMaxJobs, Text: fmt.Sprintf("%d of %s are queued or running (%s of %s); it frees when one ends", a.Active, count(a.Jobs, "job"), PropertyMaxJobs, a.Origin)}
-	}
-	return cmp.Or(
-		hold(PropertyBytesPerHour, time.Hour, float64(a.BytesPerHour), bytes, ofBytes(a.BytesPerHour, "hour")),
-		hold(PropertyBytesPerDay, 24*time.Hour, float64(a.BytesPerDay), bytes, ofBytes(a.BytesPerDay, "day")),
-		hold(PropertySecondsPerHour, time.Hour, float64(a.SecondsPerHour), seconds, func(used float64) string {
-			return fmt.Sprintf("budget used up: %.1f of %d worker-seconds were taken in the last hour", used, a.SecondsPerHour)
-		}),
-	)
+	return nil
 }
 
 // Allowance is how many bytes a compaction may read now in view of all accounts

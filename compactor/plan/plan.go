@@ -16,7 +16,10 @@
 package plan
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -69,6 +72,23 @@ type Compaction struct {
 	Truncated bool
 	// WhyNot says why nothing (more) is done; never empty when Groups is.
 	WhyNot string
+}
+
+// ID names a plan for a snapshot: its groups with every file of theirs, in any
+// order. Two plans that would do the same have the same one.
+func (c Compaction) ID(snapshot int64) string {
+	groups := make([]string, len(c.Groups))
+	for i, g := range c.Groups {
+		paths := make([]string, len(g.Files))
+		for j, f := range g.Files {
+			paths[j] = f.Path
+		}
+		slices.Sort(paths)
+		groups[i] = fmt.Sprintf("%s %d %q", g.Tier, g.Outputs, paths)
+	}
+	slices.Sort(groups)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %q", snapshot, groups))
+	return hex.EncodeToString(sum[:8])
 }
 
 // String is the plan as text: what a dry run prints and what golden tests hold.

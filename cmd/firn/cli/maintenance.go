@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+
 	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
@@ -12,6 +14,7 @@ import (
 // job and answers with an exit code, unless told --detach.
 func (a *app) maintenanceCommands() []*cobra.Command {
 	return []*cobra.Command{
+		a.policyCommand(),
 		a.maintenance("compact", "Fix small files and fold deletes into them", firnv1.JobKind_JOB_KIND_COMPACT),
 		a.maintenance("expire", "Expire snapshots by the table's policy", firnv1.JobKind_JOB_KIND_EXPIRE),
 		a.maintenance("manifests", "Sort manifests by partition and drop deletes that apply to nothing", firnv1.JobKind_JOB_KIND_MANIFESTS),
@@ -20,12 +23,15 @@ func (a *app) maintenanceCommands() []*cobra.Command {
 }
 
 func (a *app) maintenance(use, short string, kind firnv1.JobKind) *cobra.Command {
-	var dryRun, detach, wait bool
+	var dryRun, detach, wait, scheduled, reshape bool
 	cmd := tableCommand(use, short, func(cmd *cobra.Command, name string, ref *firnv1.TableRef) error {
 		if dryRun {
-			return a.dryRun(cmd, name, ref, kind)
+			return a.dryRun(cmd, name, &firnv1.PlanJobsRequest{Table: ref, Kind: kind, AsScheduled: scheduled, Reshape: reshape})
 		}
-		answer, err := a.jobs().SubmitJob(cmd.Context(), connect.NewRequest(&firnv1.SubmitJobRequest{Table: ref, Kind: kind}))
+		if scheduled {
+			return usage("--as-scheduled is of a --dry-run", "firn compact "+name+" --dry-run --as-scheduled")
+		}
+		answer, err := a.jobs().SubmitJob(cmd.Context(), connect.NewRequest(&firnv1.SubmitJobRequest{Table: ref, Kind: kind, Reshape: reshape}))
 		if err != nil {
 			return a.remote(use+" "+name, err)
 		}
@@ -47,6 +53,11 @@ func (a *app) maintenance(use, short string, kind firnv1.JobKind) *cobra.Command
 	cmd.Flags().BoolVar(&wait, "wait", true, "wait for the end; the exit code is the job's")
 	cmd.Flags().BoolVar(&detach, "detach", false, "queue the job and return")
 	cmd.MarkFlagsMutuallyExclusive("wait", "detach", "dry-run")
+	if kind == firnv1.JobKind_JOB_KIND_COMPACT {
+		cmd.Flags().BoolVar(&scheduled, "as-scheduled", false, "with --dry-run: what the planner would do now by itself, by policy, limits and windows")
+		cmd.Flags().BoolVar(&reshape, "reshape", false, "also move files of old partition specs into the present one")
+		cmd.MarkFlagsMutuallyExclusive("as-scheduled", "reshape")
+	}
 	return cmd
 }
 
@@ -62,16 +73,16 @@ func jobFault(operation string, job *firnv1.Job) error {
 	}
 }
 
-func (a *app) dryRun(cmd *cobra.Command, name string, ref *firnv1.TableRef, kind firnv1.JobKind) error {
-	answer, err := a.jobs().PlanJobs(cmd.Context(), connect.NewRequest(&firnv1.PlanJobsRequest{Table: ref, Kind: kind}))
+func (a *app) dryRun(cmd *cobra.Command, name string, request *firnv1.PlanJobsRequest) error {
+	answer, err := a.jobs().PlanJobs(cmd.Context(), connect.NewRequest(request))
 	if err != nil {
-		return a.remote("plan "+kindName(kind)+" of "+name, err)
+		return a.remote("plan "+kindName(request.GetKind())+" of "+name, err)
 	}
 	plan := answer.Msg
 	var items []proto.Message
-	g := grid{header: []string{"tier", "partition", "files", "bytes", "reason"}, right: []int{2, 3}}
+	g := grid{header: []string{"tier", "partition", "files", "bytes", "outputs", "reason"}, right: []int{2, 3, 4}}
 	for _, group := range plan.GetGroups() {
-		g.rows = append(g.rows, []string{group.GetTier(), partition(group.GetPartition()), Count(group.GetFiles()), Bytes(group.GetBytes()), group.GetReason()})
+		g.rows = append(g.rows, []string{group.GetTier(), partition(group.GetPartition()), Count(group.GetFiles()), Bytes(group.GetBytes()), Count(group.GetOutputs()), group.GetReason()})
 		items = append(items, group)
 	}
 	if len(plan.GetObjects()) > 0 {
@@ -83,6 +94,9 @@ func (a *app) dryRun(cmd *cobra.Command, name string, ref *firnv1.TableRef, kind
 	if len(g.rows) == 0 && a.format == "table" && a.jq == "" {
 		cmd.PrintErrln("nothing to do: " + plan.GetWhyNot())
 		return nil
+	}
+	if plan.GetPlanId() != "" && a.format == "table" && a.jq == "" {
+		cmd.PrintErrln(fmt.Sprintf("plan %s of snapshot %d; why not more: %s", plan.GetPlanId(), plan.GetSnapshotId(), plan.GetWhyNot()))
 	}
 	return a.print(plan, g, items...)
 }

@@ -577,7 +577,9 @@ type HealthReason struct {
 	// Points lost.
 	Points int32 `protobuf:"varint,2,opt,name=points,proto3" json:"points,omitempty"`
 	// What was measured, and what helps.
-	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// The one thing that helps: compact, expire, or partition (change the spec).
+	Action        string `protobuf:"bytes,4,opt,name=action,proto3" json:"action,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -629,6 +631,13 @@ func (x *HealthReason) GetPoints() int32 {
 func (x *HealthReason) GetMessage() string {
 	if x != nil {
 		return x.Message
+	}
+	return ""
+}
+
+func (x *HealthReason) GetAction() string {
+	if x != nil {
+		return x.Action
 	}
 	return ""
 }
@@ -2308,11 +2317,12 @@ const file_firn_v1_catalog_proto_rawDesc = "" +
 	"\n" +
 	"partitions\x18\x06 \x01(\x04R\n" +
 	"partitions\x12\x17\n" +
-	"\awhy_not\x18\a \x01(\tR\x06whyNot\"T\n" +
+	"\awhy_not\x18\a \x01(\tR\x06whyNot\"l\n" +
 	"\fHealthReason\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06points\x18\x02 \x01(\x05R\x06points\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"1\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12\x16\n" +
+	"\x06action\x18\x04 \x01(\tR\x06action\"1\n" +
 	"\x11ListTablesRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x03(\tR\tnamespace\"C\n" +
 	"\x12ListTablesResponse\x12-\n" +

@@ -672,9 +672,14 @@ func (x *Progress) GetBytesPerSecond() uint64 {
 }
 
 type PlanJobsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Table         *TableRef              `protobuf:"bytes,1,opt,name=table,proto3" json:"table,omitempty"`
-	Kind          JobKind                `protobuf:"varint,2,opt,name=kind,proto3,enum=firn.v1.JobKind" json:"kind,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Table *TableRef              `protobuf:"bytes,1,opt,name=table,proto3" json:"table,omitempty"`
+	Kind  JobKind                `protobuf:"varint,2,opt,name=kind,proto3,enum=firn.v1.JobKind" json:"kind,omitempty"`
+	// Of a compaction, what the planner itself would do now, by policy, limits and
+	// windows; else all that a request would do.
+	AsScheduled bool `protobuf:"varint,3,opt,name=as_scheduled,json=asScheduled,proto3" json:"as_scheduled,omitempty"`
+	// Of a compaction: as SubmitJobRequest.reshape.
+	Reshape       bool `protobuf:"varint,4,opt,name=reshape,proto3" json:"reshape,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -723,13 +728,29 @@ func (x *PlanJobsRequest) GetKind() JobKind {
 	return JobKind_JOB_KIND_UNSPECIFIED
 }
 
+func (x *PlanJobsRequest) GetAsScheduled() bool {
+	if x != nil {
+		return x.AsScheduled
+	}
+	return false
+}
+
+func (x *PlanJobsRequest) GetReshape() bool {
+	if x != nil {
+		return x.Reshape
+	}
+	return false
+}
+
 type PlannedGroup struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tier          string                 `protobuf:"bytes,1,opt,name=tier,proto3" json:"tier,omitempty"`
-	Partition     []*PartitionField      `protobuf:"bytes,2,rep,name=partition,proto3" json:"partition,omitempty"`
-	Files         uint64                 `protobuf:"varint,3,opt,name=files,proto3" json:"files,omitempty"`
-	Bytes         uint64                 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
-	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Tier      string                 `protobuf:"bytes,1,opt,name=tier,proto3" json:"tier,omitempty"`
+	Partition []*PartitionField      `protobuf:"bytes,2,rep,name=partition,proto3" json:"partition,omitempty"`
+	Files     uint64                 `protobuf:"varint,3,opt,name=files,proto3" json:"files,omitempty"`
+	Bytes     uint64                 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Reason    string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Files that come out, as far as is known before.
+	Outputs       uint64 `protobuf:"varint,6,opt,name=outputs,proto3" json:"outputs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -799,13 +820,25 @@ func (x *PlannedGroup) GetReason() string {
 	return ""
 }
 
+func (x *PlannedGroup) GetOutputs() uint64 {
+	if x != nil {
+		return x.Outputs
+	}
+	return 0
+}
+
 type PlanJobsResponse struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Groups []*PlannedGroup        `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
 	// Why nothing (more) is done.
 	WhyNot string `protobuf:"bytes,2,opt,name=why_not,json=whyNot,proto3" json:"why_not,omitempty"`
 	// Objects an expiry or orphan removal would remove.
-	Objects       []string `protobuf:"bytes,3,rep,name=objects,proto3" json:"objects,omitempty"`
+	Objects []string `protobuf:"bytes,3,rep,name=objects,proto3" json:"objects,omitempty"`
+	// Of a compaction, names the snapshot and every file of every group. A job has
+	// the same in its proof when it did just this.
+	PlanId string `protobuf:"bytes,4,opt,name=plan_id,json=planId,proto3" json:"plan_id,omitempty"`
+	// Snapshot that the plan is of; 0 for an empty table.
+	SnapshotId    int64 `protobuf:"varint,5,opt,name=snapshot_id,json=snapshotId,proto3" json:"snapshot_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -861,12 +894,29 @@ func (x *PlanJobsResponse) GetObjects() []string {
 	return nil
 }
 
+func (x *PlanJobsResponse) GetPlanId() string {
+	if x != nil {
+		return x.PlanId
+	}
+	return ""
+}
+
+func (x *PlanJobsResponse) GetSnapshotId() int64 {
+	if x != nil {
+		return x.SnapshotId
+	}
+	return 0
+}
+
 type SubmitJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Table *TableRef              `protobuf:"bytes,1,opt,name=table,proto3" json:"table,omitempty"`
 	Kind  JobKind                `protobuf:"varint,2,opt,name=kind,proto3,enum=firn.v1.JobKind" json:"kind,omitempty"`
 	// Model of a promotion.
-	Model         string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	// Of a compaction: files of old partition specs move into the present one,
+	// whatever the policy says.
+	Reshape       bool `protobuf:"varint,4,opt,name=reshape,proto3" json:"reshape,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -920,6 +970,13 @@ func (x *SubmitJobRequest) GetModel() string {
 		return x.Model
 	}
 	return ""
+}
+
+func (x *SubmitJobRequest) GetReshape() bool {
+	if x != nil {
+		return x.Reshape
+	}
+	return false
 }
 
 type SubmitJobResponse struct {
@@ -2407,6 +2464,361 @@ func (x *RunScheduleResponse) GetSchedule() *Schedule {
 	return nil
 }
 
+type GetPolicyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A table; a namespace when the name is empty; the warehouse when absent.
+	Of            *TableRef `protobuf:"bytes,1,opt,name=of,proto3" json:"of,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPolicyRequest) Reset() {
+	*x = GetPolicyRequest{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPolicyRequest) ProtoMessage() {}
+
+func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPolicyRequest.ProtoReflect.Descriptor instead.
+func (*GetPolicyRequest) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *GetPolicyRequest) GetOf() *TableRef {
+	if x != nil {
+		return x.Of
+	}
+	return nil
+}
+
+// PolicySetting is one property as it holds.
+type PolicySetting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Key   string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Value string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// Who says so: "table property", "namespace sales", "warehouse",
+	// "configuration", "default".
+	Origin string `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"`
+	// Why the value cannot be read; what it governs waits until that is mended.
+	Problem       string `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicySetting) Reset() {
+	*x = PolicySetting{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicySetting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicySetting) ProtoMessage() {}
+
+func (x *PolicySetting) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicySetting.ProtoReflect.Descriptor instead.
+func (*PolicySetting) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *PolicySetting) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *PolicySetting) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *PolicySetting) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *PolicySetting) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+// PolicyLimit is a limit, and what is used of it.
+type PolicyLimit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Key   string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Level whose tables it bounds together.
+	Origin string `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	// Bytes, seconds or jobs.
+	Limit uint64 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	Used  uint64 `protobuf:"varint,4,opt,name=used,proto3" json:"used,omitempty"`
+	// When there is room again; absent while there is, and where that hangs on
+	// running jobs.
+	Frees         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=frees,proto3" json:"frees,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyLimit) Reset() {
+	*x = PolicyLimit{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyLimit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyLimit) ProtoMessage() {}
+
+func (x *PolicyLimit) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyLimit.ProtoReflect.Descriptor instead.
+func (*PolicyLimit) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *PolicyLimit) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *PolicyLimit) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *PolicyLimit) GetLimit() uint64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *PolicyLimit) GetUsed() uint64 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *PolicyLimit) GetFrees() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Frees
+	}
+	return nil
+}
+
+type GetPolicyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Settings      []*PolicySetting       `protobuf:"bytes,1,rep,name=settings,proto3" json:"settings,omitempty"`
+	Limits        []*PolicyLimit         `protobuf:"bytes,2,rep,name=limits,proto3" json:"limits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPolicyResponse) Reset() {
+	*x = GetPolicyResponse{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPolicyResponse) ProtoMessage() {}
+
+func (x *GetPolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPolicyResponse.ProtoReflect.Descriptor instead.
+func (*GetPolicyResponse) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *GetPolicyResponse) GetSettings() []*PolicySetting {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *GetPolicyResponse) GetLimits() []*PolicyLimit {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+type SetPolicyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As GetPolicyRequest.of.
+	Of            *TableRef         `protobuf:"bytes,1,opt,name=of,proto3" json:"of,omitempty"`
+	Set           map[string]string `protobuf:"bytes,2,rep,name=set,proto3" json:"set,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Unset         []string          `protobuf:"bytes,3,rep,name=unset,proto3" json:"unset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetPolicyRequest) Reset() {
+	*x = SetPolicyRequest{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetPolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetPolicyRequest) ProtoMessage() {}
+
+func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetPolicyRequest.ProtoReflect.Descriptor instead.
+func (*SetPolicyRequest) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *SetPolicyRequest) GetOf() *TableRef {
+	if x != nil {
+		return x.Of
+	}
+	return nil
+}
+
+func (x *SetPolicyRequest) GetSet() map[string]string {
+	if x != nil {
+		return x.Set
+	}
+	return nil
+}
+
+func (x *SetPolicyRequest) GetUnset() []string {
+	if x != nil {
+		return x.Unset
+	}
+	return nil
+}
+
+type SetPolicyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Settings      []*PolicySetting       `protobuf:"bytes,1,rep,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetPolicyResponse) Reset() {
+	*x = SetPolicyResponse{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetPolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetPolicyResponse) ProtoMessage() {}
+
+func (x *SetPolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetPolicyResponse.ProtoReflect.Descriptor instead.
+func (*SetPolicyResponse) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *SetPolicyResponse) GetSettings() []*PolicySetting {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
 var File_firn_v1_maintenance_proto protoreflect.FileDescriptor
 
 const file_firn_v1_maintenance_proto_rawDesc = "" +
@@ -2452,24 +2864,31 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"\vtotal_bytes\x18\x03 \x01(\x04R\n" +
 	"totalBytes\x127\n" +
 	"\tremaining\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\tremaining\x12(\n" +
-	"\x10bytes_per_second\x18\x05 \x01(\x04R\x0ebytesPerSecond\"`\n" +
+	"\x10bytes_per_second\x18\x05 \x01(\x04R\x0ebytesPerSecond\"\x9d\x01\n" +
 	"\x0fPlanJobsRequest\x12'\n" +
 	"\x05table\x18\x01 \x01(\v2\x11.firn.v1.TableRefR\x05table\x12$\n" +
-	"\x04kind\x18\x02 \x01(\x0e2\x10.firn.v1.JobKindR\x04kind\"\x9d\x01\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x10.firn.v1.JobKindR\x04kind\x12!\n" +
+	"\fas_scheduled\x18\x03 \x01(\bR\vasScheduled\x12\x18\n" +
+	"\areshape\x18\x04 \x01(\bR\areshape\"\xb7\x01\n" +
 	"\fPlannedGroup\x12\x12\n" +
 	"\x04tier\x18\x01 \x01(\tR\x04tier\x125\n" +
 	"\tpartition\x18\x02 \x03(\v2\x17.firn.v1.PartitionFieldR\tpartition\x12\x14\n" +
 	"\x05files\x18\x03 \x01(\x04R\x05files\x12\x14\n" +
 	"\x05bytes\x18\x04 \x01(\x04R\x05bytes\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"t\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x18\n" +
+	"\aoutputs\x18\x06 \x01(\x04R\aoutputs\"\xae\x01\n" +
 	"\x10PlanJobsResponse\x12-\n" +
 	"\x06groups\x18\x01 \x03(\v2\x15.firn.v1.PlannedGroupR\x06groups\x12\x17\n" +
 	"\awhy_not\x18\x02 \x01(\tR\x06whyNot\x12\x18\n" +
-	"\aobjects\x18\x03 \x03(\tR\aobjects\"w\n" +
+	"\aobjects\x18\x03 \x03(\tR\aobjects\x12\x17\n" +
+	"\aplan_id\x18\x04 \x01(\tR\x06planId\x12\x1f\n" +
+	"\vsnapshot_id\x18\x05 \x01(\x03R\n" +
+	"snapshotId\"\x91\x01\n" +
 	"\x10SubmitJobRequest\x12'\n" +
 	"\x05table\x18\x01 \x01(\v2\x11.firn.v1.TableRefR\x05table\x12$\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x10.firn.v1.JobKindR\x04kind\x12\x14\n" +
-	"\x05model\x18\x03 \x01(\tR\x05model\"3\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\x12\x18\n" +
+	"\areshape\x18\x04 \x01(\bR\areshape\"3\n" +
 	"\x11SubmitJobResponse\x12\x1e\n" +
 	"\x03job\x18\x01 \x01(\v2\f.firn.v1.JobR\x03job\"{\n" +
 	"\x0fListJobsRequest\x12)\n" +
@@ -2559,7 +2978,32 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"request_id\x18\x02 \x01(\tR\trequestId\"m\n" +
 	"\x13RunScheduleResponse\x12'\n" +
 	"\x06firing\x18\x01 \x01(\v2\x0f.firn.v1.FiringR\x06firing\x12-\n" +
-	"\bschedule\x18\x02 \x01(\v2\x11.firn.v1.ScheduleR\bschedule*\x92\x01\n" +
+	"\bschedule\x18\x02 \x01(\v2\x11.firn.v1.ScheduleR\bschedule\"5\n" +
+	"\x10GetPolicyRequest\x12!\n" +
+	"\x02of\x18\x01 \x01(\v2\x11.firn.v1.TableRefR\x02of\"i\n" +
+	"\rPolicySetting\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
+	"\x06origin\x18\x03 \x01(\tR\x06origin\x12\x18\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem\"\x93\x01\n" +
+	"\vPolicyLimit\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
+	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\x04R\x05limit\x12\x12\n" +
+	"\x04used\x18\x04 \x01(\x04R\x04used\x120\n" +
+	"\x05frees\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05frees\"u\n" +
+	"\x11GetPolicyResponse\x122\n" +
+	"\bsettings\x18\x01 \x03(\v2\x16.firn.v1.PolicySettingR\bsettings\x12,\n" +
+	"\x06limits\x18\x02 \x03(\v2\x14.firn.v1.PolicyLimitR\x06limits\"\xb9\x01\n" +
+	"\x10SetPolicyRequest\x12!\n" +
+	"\x02of\x18\x01 \x01(\v2\x11.firn.v1.TableRefR\x02of\x124\n" +
+	"\x03set\x18\x02 \x03(\v2\".firn.v1.SetPolicyRequest.SetEntryR\x03set\x12\x14\n" +
+	"\x05unset\x18\x03 \x03(\tR\x05unset\x1a6\n" +
+	"\bSetEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"G\n" +
+	"\x11SetPolicyResponse\x122\n" +
+	"\bsettings\x18\x01 \x03(\v2\x16.firn.v1.PolicySettingR\bsettings*\x92\x01\n" +
 	"\aJobKind\x12\x18\n" +
 	"\x14JOB_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10JOB_KIND_COMPACT\x10\x01\x12\x13\n" +
@@ -2591,7 +3035,7 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"\rFiringOutcome\x12\x1e\n" +
 	"\x1aFIRING_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14FIRING_OUTCOME_FIRED\x10\x01\x12\x1a\n" +
-	"\x16FIRING_OUTCOME_SKIPPED\x10\x022\x81\b\n" +
+	"\x16FIRING_OUTCOME_SKIPPED\x10\x022\x89\t\n" +
 	"\x12MaintenanceService\x12?\n" +
 	"\bPlanJobs\x12\x18.firn.v1.PlanJobsRequest\x1a\x19.firn.v1.PlanJobsResponse\x12B\n" +
 	"\tSubmitJob\x12\x19.firn.v1.SubmitJobRequest\x1a\x1a.firn.v1.SubmitJobResponse\x12?\n" +
@@ -2606,7 +3050,9 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"\x0eDeleteSchedule\x12\x1e.firn.v1.DeleteScheduleRequest\x1a\x1f.firn.v1.DeleteScheduleResponse\x12N\n" +
 	"\rPauseSchedule\x12\x1d.firn.v1.PauseScheduleRequest\x1a\x1e.firn.v1.PauseScheduleResponse\x12Q\n" +
 	"\x0eResumeSchedule\x12\x1e.firn.v1.ResumeScheduleRequest\x1a\x1f.firn.v1.ResumeScheduleResponse\x12H\n" +
-	"\vRunSchedule\x12\x1b.firn.v1.RunScheduleRequest\x1a\x1c.firn.v1.RunScheduleResponseB/Z-github.com/firnlake/firn/proto/firn/v1;firnv1b\x06proto3"
+	"\vRunSchedule\x12\x1b.firn.v1.RunScheduleRequest\x1a\x1c.firn.v1.RunScheduleResponse\x12B\n" +
+	"\tGetPolicy\x12\x19.firn.v1.GetPolicyRequest\x1a\x1a.firn.v1.GetPolicyResponse\x12B\n" +
+	"\tSetPolicy\x12\x19.firn.v1.SetPolicyRequest\x1a\x1a.firn.v1.SetPolicyResponseB/Z-github.com/firnlake/firn/proto/firn/v1;firnv1b\x06proto3"
 
 var (
 	file_firn_v1_maintenance_proto_rawDescOnce sync.Once
@@ -2621,7 +3067,7 @@ func file_firn_v1_maintenance_proto_rawDescGZIP() []byte {
 }
 
 var file_firn_v1_maintenance_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_firn_v1_maintenance_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_firn_v1_maintenance_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_firn_v1_maintenance_proto_goTypes = []any{
 	(JobKind)(0),                   // 0: firn.v1.JobKind
 	(JobState)(0),                  // 1: firn.v1.JobState
@@ -2663,53 +3109,60 @@ var file_firn_v1_maintenance_proto_goTypes = []any{
 	(*ResumeScheduleResponse)(nil), // 37: firn.v1.ResumeScheduleResponse
 	(*RunScheduleRequest)(nil),     // 38: firn.v1.RunScheduleRequest
 	(*RunScheduleResponse)(nil),    // 39: firn.v1.RunScheduleResponse
-	nil,                            // 40: firn.v1.Job.ProofEntry
-	nil,                            // 41: firn.v1.ListJobsResponse.CountsEntry
-	(*TableRef)(nil),               // 42: firn.v1.TableRef
-	(*timestamppb.Timestamp)(nil),  // 43: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 44: google.protobuf.Duration
-	(*PartitionField)(nil),         // 45: firn.v1.PartitionField
+	(*GetPolicyRequest)(nil),       // 40: firn.v1.GetPolicyRequest
+	(*PolicySetting)(nil),          // 41: firn.v1.PolicySetting
+	(*PolicyLimit)(nil),            // 42: firn.v1.PolicyLimit
+	(*GetPolicyResponse)(nil),      // 43: firn.v1.GetPolicyResponse
+	(*SetPolicyRequest)(nil),       // 44: firn.v1.SetPolicyRequest
+	(*SetPolicyResponse)(nil),      // 45: firn.v1.SetPolicyResponse
+	nil,                            // 46: firn.v1.Job.ProofEntry
+	nil,                            // 47: firn.v1.ListJobsResponse.CountsEntry
+	nil,                            // 48: firn.v1.SetPolicyRequest.SetEntry
+	(*TableRef)(nil),               // 49: firn.v1.TableRef
+	(*timestamppb.Timestamp)(nil),  // 50: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 51: google.protobuf.Duration
+	(*PartitionField)(nil),         // 52: firn.v1.PartitionField
 }
 var file_firn_v1_maintenance_proto_depIdxs = []int32{
 	0,  // 0: firn.v1.Job.kind:type_name -> firn.v1.JobKind
 	1,  // 1: firn.v1.Job.state:type_name -> firn.v1.JobState
-	42, // 2: firn.v1.Job.table:type_name -> firn.v1.TableRef
-	43, // 3: firn.v1.Job.created_at:type_name -> google.protobuf.Timestamp
-	43, // 4: firn.v1.Job.started_at:type_name -> google.protobuf.Timestamp
-	43, // 5: firn.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
+	49, // 2: firn.v1.Job.table:type_name -> firn.v1.TableRef
+	50, // 3: firn.v1.Job.created_at:type_name -> google.protobuf.Timestamp
+	50, // 4: firn.v1.Job.started_at:type_name -> google.protobuf.Timestamp
+	50, // 5: firn.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
 	7,  // 6: firn.v1.Job.progress:type_name -> firn.v1.Progress
-	40, // 7: firn.v1.Job.proof:type_name -> firn.v1.Job.ProofEntry
-	44, // 8: firn.v1.Progress.remaining:type_name -> google.protobuf.Duration
-	42, // 9: firn.v1.PlanJobsRequest.table:type_name -> firn.v1.TableRef
+	46, // 7: firn.v1.Job.proof:type_name -> firn.v1.Job.ProofEntry
+	51, // 8: firn.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	49, // 9: firn.v1.PlanJobsRequest.table:type_name -> firn.v1.TableRef
 	0,  // 10: firn.v1.PlanJobsRequest.kind:type_name -> firn.v1.JobKind
-	45, // 11: firn.v1.PlannedGroup.partition:type_name -> firn.v1.PartitionField
+	52, // 11: firn.v1.PlannedGroup.partition:type_name -> firn.v1.PartitionField
 	9,  // 12: firn.v1.PlanJobsResponse.groups:type_name -> firn.v1.PlannedGroup
-	42, // 13: firn.v1.SubmitJobRequest.table:type_name -> firn.v1.TableRef
+	49, // 13: firn.v1.SubmitJobRequest.table:type_name -> firn.v1.TableRef
 	0,  // 14: firn.v1.SubmitJobRequest.kind:type_name -> firn.v1.JobKind
 	6,  // 15: firn.v1.SubmitJobResponse.job:type_name -> firn.v1.Job
 	1,  // 16: firn.v1.ListJobsRequest.states:type_name -> firn.v1.JobState
-	42, // 17: firn.v1.ListJobsRequest.table:type_name -> firn.v1.TableRef
+	49, // 17: firn.v1.ListJobsRequest.table:type_name -> firn.v1.TableRef
 	6,  // 18: firn.v1.ListJobsResponse.jobs:type_name -> firn.v1.Job
-	41, // 19: firn.v1.ListJobsResponse.counts:type_name -> firn.v1.ListJobsResponse.CountsEntry
+	47, // 19: firn.v1.ListJobsResponse.counts:type_name -> firn.v1.ListJobsResponse.CountsEntry
 	6,  // 20: firn.v1.GetJobResponse.job:type_name -> firn.v1.Job
 	6,  // 21: firn.v1.WatchJobResponse.job:type_name -> firn.v1.Job
 	6,  // 22: firn.v1.CancelJobResponse.job:type_name -> firn.v1.Job
 	6,  // 23: firn.v1.RetryJobResponse.job:type_name -> firn.v1.Job
 	0,  // 24: firn.v1.Schedule.kind:type_name -> firn.v1.JobKind
-	42, // 25: firn.v1.Schedule.table:type_name -> firn.v1.TableRef
-	43, // 26: firn.v1.Schedule.last_fired:type_name -> google.protobuf.Timestamp
-	43, // 27: firn.v1.Schedule.next_fire:type_name -> google.protobuf.Timestamp
+	49, // 25: firn.v1.Schedule.table:type_name -> firn.v1.TableRef
+	50, // 26: firn.v1.Schedule.last_fired:type_name -> google.protobuf.Timestamp
+	50, // 27: firn.v1.Schedule.next_fire:type_name -> google.protobuf.Timestamp
 	2,  // 28: firn.v1.Schedule.outside:type_name -> firn.v1.OutsidePolicy
 	3,  // 29: firn.v1.Schedule.overlap:type_name -> firn.v1.OverlapPolicy
 	4,  // 30: firn.v1.Schedule.missed:type_name -> firn.v1.MissedPolicy
 	24, // 31: firn.v1.Schedule.firings:type_name -> firn.v1.Firing
 	25, // 32: firn.v1.Schedule.waiting:type_name -> firn.v1.WaitingFiring
-	43, // 33: firn.v1.Schedule.upcoming:type_name -> google.protobuf.Timestamp
-	43, // 34: firn.v1.Firing.due:type_name -> google.protobuf.Timestamp
-	43, // 35: firn.v1.Firing.until:type_name -> google.protobuf.Timestamp
-	43, // 36: firn.v1.Firing.at:type_name -> google.protobuf.Timestamp
+	50, // 33: firn.v1.Schedule.upcoming:type_name -> google.protobuf.Timestamp
+	50, // 34: firn.v1.Firing.due:type_name -> google.protobuf.Timestamp
+	50, // 35: firn.v1.Firing.until:type_name -> google.protobuf.Timestamp
+	50, // 36: firn.v1.Firing.at:type_name -> google.protobuf.Timestamp
 	5,  // 37: firn.v1.Firing.outcome:type_name -> firn.v1.FiringOutcome
-	43, // 38: firn.v1.WaitingFiring.due:type_name -> google.protobuf.Timestamp
+	50, // 38: firn.v1.WaitingFiring.due:type_name -> google.protobuf.Timestamp
 	23, // 39: firn.v1.ListSchedulesResponse.schedules:type_name -> firn.v1.Schedule
 	23, // 40: firn.v1.GetScheduleResponse.schedule:type_name -> firn.v1.Schedule
 	23, // 41: firn.v1.PutScheduleRequest.schedule:type_name -> firn.v1.Schedule
@@ -2718,39 +3171,50 @@ var file_firn_v1_maintenance_proto_depIdxs = []int32{
 	23, // 44: firn.v1.ResumeScheduleResponse.schedule:type_name -> firn.v1.Schedule
 	24, // 45: firn.v1.RunScheduleResponse.firing:type_name -> firn.v1.Firing
 	23, // 46: firn.v1.RunScheduleResponse.schedule:type_name -> firn.v1.Schedule
-	8,  // 47: firn.v1.MaintenanceService.PlanJobs:input_type -> firn.v1.PlanJobsRequest
-	11, // 48: firn.v1.MaintenanceService.SubmitJob:input_type -> firn.v1.SubmitJobRequest
-	13, // 49: firn.v1.MaintenanceService.ListJobs:input_type -> firn.v1.ListJobsRequest
-	15, // 50: firn.v1.MaintenanceService.GetJob:input_type -> firn.v1.GetJobRequest
-	17, // 51: firn.v1.MaintenanceService.WatchJob:input_type -> firn.v1.WatchJobRequest
-	19, // 52: firn.v1.MaintenanceService.CancelJob:input_type -> firn.v1.CancelJobRequest
-	21, // 53: firn.v1.MaintenanceService.RetryJob:input_type -> firn.v1.RetryJobRequest
-	26, // 54: firn.v1.MaintenanceService.ListSchedules:input_type -> firn.v1.ListSchedulesRequest
-	28, // 55: firn.v1.MaintenanceService.GetSchedule:input_type -> firn.v1.GetScheduleRequest
-	30, // 56: firn.v1.MaintenanceService.PutSchedule:input_type -> firn.v1.PutScheduleRequest
-	32, // 57: firn.v1.MaintenanceService.DeleteSchedule:input_type -> firn.v1.DeleteScheduleRequest
-	34, // 58: firn.v1.MaintenanceService.PauseSchedule:input_type -> firn.v1.PauseScheduleRequest
-	36, // 59: firn.v1.MaintenanceService.ResumeSchedule:input_type -> firn.v1.ResumeScheduleRequest
-	38, // 60: firn.v1.MaintenanceService.RunSchedule:input_type -> firn.v1.RunScheduleRequest
-	10, // 61: firn.v1.MaintenanceService.PlanJobs:output_type -> firn.v1.PlanJobsResponse
-	12, // 62: firn.v1.MaintenanceService.SubmitJob:output_type -> firn.v1.SubmitJobResponse
-	14, // 63: firn.v1.MaintenanceService.ListJobs:output_type -> firn.v1.ListJobsResponse
-	16, // 64: firn.v1.MaintenanceService.GetJob:output_type -> firn.v1.GetJobResponse
-	18, // 65: firn.v1.MaintenanceService.WatchJob:output_type -> firn.v1.WatchJobResponse
-	20, // 66: firn.v1.MaintenanceService.CancelJob:output_type -> firn.v1.CancelJobResponse
-	22, // 67: firn.v1.MaintenanceService.RetryJob:output_type -> firn.v1.RetryJobResponse
-	27, // 68: firn.v1.MaintenanceService.ListSchedules:output_type -> firn.v1.ListSchedulesResponse
-	29, // 69: firn.v1.MaintenanceService.GetSchedule:output_type -> firn.v1.GetScheduleResponse
-	31, // 70: firn.v1.MaintenanceService.PutSchedule:output_type -> firn.v1.PutScheduleResponse
-	33, // 71: firn.v1.MaintenanceService.DeleteSchedule:output_type -> firn.v1.DeleteScheduleResponse
-	35, // 72: firn.v1.MaintenanceService.PauseSchedule:output_type -> firn.v1.PauseScheduleResponse
-	37, // 73: firn.v1.MaintenanceService.ResumeSchedule:output_type -> firn.v1.ResumeScheduleResponse
-	39, // 74: firn.v1.MaintenanceService.RunSchedule:output_type -> firn.v1.RunScheduleResponse
-	61, // [61:75] is the sub-list for method output_type
-	47, // [47:61] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	49, // 47: firn.v1.GetPolicyRequest.of:type_name -> firn.v1.TableRef
+	50, // 48: firn.v1.PolicyLimit.frees:type_name -> google.protobuf.Timestamp
+	41, // 49: firn.v1.GetPolicyResponse.settings:type_name -> firn.v1.PolicySetting
+	42, // 50: firn.v1.GetPolicyResponse.limits:type_name -> firn.v1.PolicyLimit
+	49, // 51: firn.v1.SetPolicyRequest.of:type_name -> firn.v1.TableRef
+	48, // 52: firn.v1.SetPolicyRequest.set:type_name -> firn.v1.SetPolicyRequest.SetEntry
+	41, // 53: firn.v1.SetPolicyResponse.settings:type_name -> firn.v1.PolicySetting
+	8,  // 54: firn.v1.MaintenanceService.PlanJobs:input_type -> firn.v1.PlanJobsRequest
+	11, // 55: firn.v1.MaintenanceService.SubmitJob:input_type -> firn.v1.SubmitJobRequest
+	13, // 56: firn.v1.MaintenanceService.ListJobs:input_type -> firn.v1.ListJobsRequest
+	15, // 57: firn.v1.MaintenanceService.GetJob:input_type -> firn.v1.GetJobRequest
+	17, // 58: firn.v1.MaintenanceService.WatchJob:input_type -> firn.v1.WatchJobRequest
+	19, // 59: firn.v1.MaintenanceService.CancelJob:input_type -> firn.v1.CancelJobRequest
+	21, // 60: firn.v1.MaintenanceService.RetryJob:input_type -> firn.v1.RetryJobRequest
+	26, // 61: firn.v1.MaintenanceService.ListSchedules:input_type -> firn.v1.ListSchedulesRequest
+	28, // 62: firn.v1.MaintenanceService.GetSchedule:input_type -> firn.v1.GetScheduleRequest
+	30, // 63: firn.v1.MaintenanceService.PutSchedule:input_type -> firn.v1.PutScheduleRequest
+	32, // 64: firn.v1.MaintenanceService.DeleteSchedule:input_type -> firn.v1.DeleteScheduleRequest
+	34, // 65: firn.v1.MaintenanceService.PauseSchedule:input_type -> firn.v1.PauseScheduleRequest
+	36, // 66: firn.v1.MaintenanceService.ResumeSchedule:input_type -> firn.v1.ResumeScheduleRequest
+	38, // 67: firn.v1.MaintenanceService.RunSchedule:input_type -> firn.v1.RunScheduleRequest
+	40, // 68: firn.v1.MaintenanceService.GetPolicy:input_type -> firn.v1.GetPolicyRequest
+	44, // 69: firn.v1.MaintenanceService.SetPolicy:input_type -> firn.v1.SetPolicyRequest
+	10, // 70: firn.v1.MaintenanceService.PlanJobs:output_type -> firn.v1.PlanJobsResponse
+	12, // 71: firn.v1.MaintenanceService.SubmitJob:output_type -> firn.v1.SubmitJobResponse
+	14, // 72: firn.v1.MaintenanceService.ListJobs:output_type -> firn.v1.ListJobsResponse
+	16, // 73: firn.v1.MaintenanceService.GetJob:output_type -> firn.v1.GetJobResponse
+	18, // 74: firn.v1.MaintenanceService.WatchJob:output_type -> firn.v1.WatchJobResponse
+	20, // 75: firn.v1.MaintenanceService.CancelJob:output_type -> firn.v1.CancelJobResponse
+	22, // 76: firn.v1.MaintenanceService.RetryJob:output_type -> firn.v1.RetryJobResponse
+	27, // 77: firn.v1.MaintenanceService.ListSchedules:output_type -> firn.v1.ListSchedulesResponse
+	29, // 78: firn.v1.MaintenanceService.GetSchedule:output_type -> firn.v1.GetScheduleResponse
+	31, // 79: firn.v1.MaintenanceService.PutSchedule:output_type -> firn.v1.PutScheduleResponse
+	33, // 80: firn.v1.MaintenanceService.DeleteSchedule:output_type -> firn.v1.DeleteScheduleResponse
+	35, // 81: firn.v1.MaintenanceService.PauseSchedule:output_type -> firn.v1.PauseScheduleResponse
+	37, // 82: firn.v1.MaintenanceService.ResumeSchedule:output_type -> firn.v1.ResumeScheduleResponse
+	39, // 83: firn.v1.MaintenanceService.RunSchedule:output_type -> firn.v1.RunScheduleResponse
+	43, // 84: firn.v1.MaintenanceService.GetPolicy:output_type -> firn.v1.GetPolicyResponse
+	45, // 85: firn.v1.MaintenanceService.SetPolicy:output_type -> firn.v1.SetPolicyResponse
+	70, // [70:86] is the sub-list for method output_type
+	54, // [54:70] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_firn_v1_maintenance_proto_init() }
@@ -2765,7 +3229,7 @@ func file_firn_v1_maintenance_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_firn_v1_maintenance_proto_rawDesc), len(file_firn_v1_maintenance_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   36,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

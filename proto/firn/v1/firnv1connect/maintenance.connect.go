@@ -75,6 +75,12 @@ const (
 	// MaintenanceServiceRunScheduleProcedure is the fully-qualified name of the MaintenanceService's
 	// RunSchedule RPC.
 	MaintenanceServiceRunScheduleProcedure = "/firn.v1.MaintenanceService/RunSchedule"
+	// MaintenanceServiceGetPolicyProcedure is the fully-qualified name of the MaintenanceService's
+	// GetPolicy RPC.
+	MaintenanceServiceGetPolicyProcedure = "/firn.v1.MaintenanceService/GetPolicy"
+	// MaintenanceServiceSetPolicyProcedure is the fully-qualified name of the MaintenanceService's
+	// SetPolicy RPC.
+	MaintenanceServiceSetPolicyProcedure = "/firn.v1.MaintenanceService/SetPolicy"
 )
 
 // MaintenanceServiceClient is a client for the firn.v1.MaintenanceService service.
@@ -105,6 +111,11 @@ type MaintenanceServiceClient interface {
 	// RunSchedule fires now, whatever the clock, the windows and a pause say. The
 	// overlap policy holds.
 	RunSchedule(context.Context, *connect.Request[v1.RunScheduleRequest]) (*connect.Response[v1.RunScheduleResponse], error)
+	// GetPolicy answers what holds for a table, or below a namespace or the
+	// warehouse, and who says so.
+	GetPolicy(context.Context, *connect.Request[v1.GetPolicyRequest]) (*connect.Response[v1.GetPolicyResponse], error)
+	// SetPolicy sets and removes properties of one level: all of them or none.
+	SetPolicy(context.Context, *connect.Request[v1.SetPolicyRequest]) (*connect.Response[v1.SetPolicyResponse], error)
 }
 
 // NewMaintenanceServiceClient constructs a client for the firn.v1.MaintenanceService service. By
@@ -202,6 +213,18 @@ func NewMaintenanceServiceClient(httpClient connect.HTTPClient, baseURL string, 
 			connect.WithSchema(maintenanceServiceMethods.ByName("RunSchedule")),
 			connect.WithClientOptions(opts...),
 		),
+		getPolicy: connect.NewClient[v1.GetPolicyRequest, v1.GetPolicyResponse](
+			httpClient,
+			baseURL+MaintenanceServiceGetPolicyProcedure,
+			connect.WithSchema(maintenanceServiceMethods.ByName("GetPolicy")),
+			connect.WithClientOptions(opts...),
+		),
+		setPolicy: connect.NewClient[v1.SetPolicyRequest, v1.SetPolicyResponse](
+			httpClient,
+			baseURL+MaintenanceServiceSetPolicyProcedure,
+			connect.WithSchema(maintenanceServiceMethods.ByName("SetPolicy")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -221,6 +244,8 @@ type maintenanceServiceClient struct {
 	pauseSchedule  *connect.Client[v1.PauseScheduleRequest, v1.PauseScheduleResponse]
 	resumeSchedule *connect.Client[v1.ResumeScheduleRequest, v1.ResumeScheduleResponse]
 	runSchedule    *connect.Client[v1.RunScheduleRequest, v1.RunScheduleResponse]
+	getPolicy      *connect.Client[v1.GetPolicyRequest, v1.GetPolicyResponse]
+	setPolicy      *connect.Client[v1.SetPolicyRequest, v1.SetPolicyResponse]
 }
 
 // PlanJobs calls firn.v1.MaintenanceService.PlanJobs.
@@ -293,6 +318,16 @@ func (c *maintenanceServiceClient) RunSchedule(ctx context.Context, req *connect
 	return c.runSchedule.CallUnary(ctx, req)
 }
 
+// GetPolicy calls firn.v1.MaintenanceService.GetPolicy.
+func (c *maintenanceServiceClient) GetPolicy(ctx context.Context, req *connect.Request[v1.GetPolicyRequest]) (*connect.Response[v1.GetPolicyResponse], error) {
+	return c.getPolicy.CallUnary(ctx, req)
+}
+
+// SetPolicy calls firn.v1.MaintenanceService.SetPolicy.
+func (c *maintenanceServiceClient) SetPolicy(ctx context.Context, req *connect.Request[v1.SetPolicyRequest]) (*connect.Response[v1.SetPolicyResponse], error) {
+	return c.setPolicy.CallUnary(ctx, req)
+}
+
 // MaintenanceServiceHandler is an implementation of the firn.v1.MaintenanceService service.
 type MaintenanceServiceHandler interface {
 	// PlanJobs answers what the compactor would do to a table, and why not more.
@@ -321,6 +356,11 @@ type MaintenanceServiceHandler interface {
 	// RunSchedule fires now, whatever the clock, the windows and a pause say. The
 	// overlap policy holds.
 	RunSchedule(context.Context, *connect.Request[v1.RunScheduleRequest]) (*connect.Response[v1.RunScheduleResponse], error)
+	// GetPolicy answers what holds for a table, or below a namespace or the
+	// warehouse, and who says so.
+	GetPolicy(context.Context, *connect.Request[v1.GetPolicyRequest]) (*connect.Response[v1.GetPolicyResponse], error)
+	// SetPolicy sets and removes properties of one level: all of them or none.
+	SetPolicy(context.Context, *connect.Request[v1.SetPolicyRequest]) (*connect.Response[v1.SetPolicyResponse], error)
 }
 
 // NewMaintenanceServiceHandler builds an HTTP handler from the service implementation. It returns
@@ -414,6 +454,18 @@ func NewMaintenanceServiceHandler(svc MaintenanceServiceHandler, opts ...connect
 		connect.WithSchema(maintenanceServiceMethods.ByName("RunSchedule")),
 		connect.WithHandlerOptions(opts...),
 	)
+	maintenanceServiceGetPolicyHandler := connect.NewUnaryHandler(
+		MaintenanceServiceGetPolicyProcedure,
+		svc.GetPolicy,
+		connect.WithSchema(maintenanceServiceMethods.ByName("GetPolicy")),
+		connect.WithHandlerOptions(opts...),
+	)
+	maintenanceServiceSetPolicyHandler := connect.NewUnaryHandler(
+		MaintenanceServiceSetPolicyProcedure,
+		svc.SetPolicy,
+		connect.WithSchema(maintenanceServiceMethods.ByName("SetPolicy")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/firn.v1.MaintenanceService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case MaintenanceServicePlanJobsProcedure:
@@ -444,6 +496,10 @@ func NewMaintenanceServiceHandler(svc MaintenanceServiceHandler, opts ...connect
 			maintenanceServiceResumeScheduleHandler.ServeHTTP(w, r)
 		case MaintenanceServiceRunScheduleProcedure:
 			maintenanceServiceRunScheduleHandler.ServeHTTP(w, r)
+		case MaintenanceServiceGetPolicyProcedure:
+			maintenanceServiceGetPolicyHandler.ServeHTTP(w, r)
+		case MaintenanceServiceSetPolicyProcedure:
+			maintenanceServiceSetPolicyHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -507,4 +563,12 @@ func (UnimplementedMaintenanceServiceHandler) ResumeSchedule(context.Context, *c
 
 func (UnimplementedMaintenanceServiceHandler) RunSchedule(context.Context, *connect.Request[v1.RunScheduleRequest]) (*connect.Response[v1.RunScheduleResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("firn.v1.MaintenanceService.RunSchedule is not implemented"))
+}
+
+func (UnimplementedMaintenanceServiceHandler) GetPolicy(context.Context, *connect.Request[v1.GetPolicyRequest]) (*connect.Response[v1.GetPolicyResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("firn.v1.MaintenanceService.GetPolicy is not implemented"))
+}
+
+func (UnimplementedMaintenanceServiceHandler) SetPolicy(context.Context, *connect.Request[v1.SetPolicyRequest]) (*connect.Response[v1.SetPolicyResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("firn.v1.MaintenanceService.SetPolicy is not implemented"))
 }

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file firn/v1/maintenance.proto.
  */
 export const file_firn_v1_maintenance: GenFile = /*@__PURE__*/
-  fileDesc("ChlmaXJuL3YxL21haW50ZW5hbmNlLnByb3RvEgdmaXJuLnYxIoIFCgNKb2ISCgoCaWQYASABKAkSHgoEa2luZBgCIAEoDjIQLmZpcm4udjEuSm9iS2luZBIgCgVzdGF0ZRgDIAEoDjIRLmZpcm4udjEuSm9iU3RhdGUSIAoFdGFibGUYBCABKAsyES5maXJuLnYxLlRhYmxlUmVmEg0KBW1vZGVsGAUgASgJEg8KB3RyaWdnZXIYBiABKAkSDgoGcmVhc29uGAcgASgJEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdhdHRlbXB0GAsgASgNEiMKCHByb2dyZXNzGAwgASgLMhEuZmlybi52MS5Qcm9ncmVzcxIMCgR0aWVyGA0gASgJEhAKCGZpbGVzX2luGA4gASgEEhEKCWZpbGVzX291dBgPIAEoBBIQCghieXRlc19pbhgQIAEoBBIRCglieXRlc19vdXQYESABKAQSDAoEcm93cxgSIAEoBBITCgtzbmFwc2hvdF9pZBgTIAEoAxINCgVlcnJvchgUIAEoCRImCgVwcm9vZhgVIAMoCzIXLmZpcm4udjEuSm9iLlByb29mRW50cnkSDgoGd29ya2VyGBYgASgJEhUKDWZlbmNpbmdfdG9rZW4YFyABKAQSEAoIc2NoZWR1bGUYGCABKAkaLAoKUHJvb2ZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIokBCghQcm9ncmVzcxIMCgRzdGVwGAEgASgJEhIKCmRvbmVfYnl0ZXMYAiABKAQSEwoLdG90YWxfYnl0ZXMYAyABKAQSLAoJcmVtYWluaW5nGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhgKEGJ5dGVzX3Blcl9zZWNvbmQYBSABKAQiUwoPUGxhbkpvYnNSZXF1ZXN0EiAKBXRhYmxlGAEgASgLMhEuZmlybi52MS5UYWJsZVJlZhIeCgRraW5kGAIgASgOMhAuZmlybi52MS5Kb2JLaW5kInYKDFBsYW5uZWRHcm91cBIMCgR0aWVyGAEgASgJEioKCXBhcnRpdGlvbhgCIAMoCzIXLmZpcm4udjEuUGFydGl0aW9uRmllbGQSDQoFZmlsZXMYAyABKAQSDQoFYnl0ZXMYBCABKAQSDgoGcmVhc29uGAUgASgJIlsKEFBsYW5Kb2JzUmVzcG9uc2USJQoGZ3JvdXBzGAEgAygLMhUuZmlybi52MS5QbGFubmVkR3JvdXASDwoHd2h5X25vdBgCIAEoCRIPCgdvYmplY3RzGAMgAygJImMKEFN1Ym1pdEpvYlJlcXVlc3QSIAoFdGFibGUYASABKAsyES5maXJuLnYxLlRhYmxlUmVmEh4KBGtpbmQYAiABKA4yEC5maXJuLnYxLkpvYktpbmQSDQoFbW9kZWwYAyABKAkiLgoRU3VibWl0Sm9iUmVzcG9uc2USGQoDam9iGAEgASgLMgwuZmlybi52MS5Kb2IiZQoPTGlzdEpvYnNSZXF1ZXN0EiEKBnN0YXRlcxgBIAMoDjIRLmZpcm4udjEuSm9iU3RhdGUSIAoFdGFibGUYAiABKAsyES5maXJuLnYxLlRhYmxlUmVmEg0KBWxpbWl0GAMgASgNIpQBChBMaXN0Sm9ic1Jlc3BvbnNlEhoKBGpvYnMYASADKAsyDC5maXJuLnYxLkpvYhI1CgZjb3VudHMYAiADKAsyJS5maXJuLnYxLkxpc3RKb2JzUmVzcG9uc2UuQ291bnRzRW50cnkaLQoLQ291bnRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIbCg1HZXRKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIisKDkdldEpvYlJlc3BvbnNlEhkKA2pvYhgBIAEoCzIMLmZpcm4udjEuSm9iIh0KD1dhdGNoSm9iUmVxdWVzdBIKCgJpZBgBIAEoCSItChBXYXRjaEpvYlJlc3BvbnNlEhkKA2pvYhgBIAEoCzIMLmZpcm4udjEuSm9iIh4KEENhbmNlbEpvYlJlcXVlc3QSCgoCaWQYASABKAkiLgoRQ2FuY2VsSm9iUmVzcG9uc2USGQoDam9iGAEgASgLMgwuZmlybi52MS5Kb2IiHQoPUmV0cnlKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIi0KEFJldHJ5Sm9iUmVzcG9uc2USGQoDam9iGAEgASgLMgwuZmlybi52MS5Kb2Ii/AMKCFNjaGVkdWxlEgwKBG5hbWUYASABKAkSDAoEY3JvbhgCIAEoCRIRCgl0aW1lX3pvbmUYAyABKAkSHgoEa2luZBgEIAEoDjIQLmZpcm4udjEuSm9iS2luZBIgCgV0YWJsZRgFIAEoCzIRLmZpcm4udjEuVGFibGVSZWYSDQoFbW9kZWwYBiABKAkSLgoKbGFzdF9maXJlZBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbmV4dF9maXJlGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd3aW5kb3dzGAkgAygJEicKB291dHNpZGUYCiABKA4yFi5maXJuLnYxLk91dHNpZGVQb2xpY3kSJwoHb3ZlcmxhcBgLIAEoDjIWLmZpcm4udjEuT3ZlcmxhcFBvbGljeRIlCgZtaXNzZWQYDCABKA4yFS5maXJuLnYxLk1pc3NlZFBvbGljeRIOCgZwYXVzZWQYDSABKAgSIAoHZmlyaW5ncxgOIAMoCzIPLmZpcm4udjEuRmlyaW5nEicKB3dhaXRpbmcYDyADKAsyFi5maXJuLnYxLldhaXRpbmdGaXJpbmcSLAoIdXBjb21pbmcYECADKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIv8BCgZGaXJpbmcSJwoDZHVlGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFY291bnQYAyABKAQSJgoCYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKB291dGNvbWUYBSABKA4yFi5maXJuLnYxLkZpcmluZ091dGNvbWUSDgoGcmVhc29uGAYgASgJEgwKBGpvYnMYByADKAkSEQoJam9ic19tYWRlGAggASgNEhAKCGxlZnRfb3V0GAkgASgNIksKDVdhaXRpbmdGaXJpbmcSJwoDZHVlGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCgl3YWl0c19mb3IYAiABKAkiFgoUTGlzdFNjaGVkdWxlc1JlcXVlc3QiPQoVTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEiQKCXNjaGVkdWxlcxgBIAMoCzIRLmZpcm4udjEuU2NoZWR1bGUiIgoSR2V0U2NoZWR1bGVSZXF1ZXN0EgwKBG5hbWUYASABKAkiOgoTR2V0U2NoZWR1bGVSZXNwb25zZRIjCghzY2hlZHVsZRgBIAEoCzIRLmZpcm4udjEuU2NoZWR1bGUiSgoSUHV0U2NoZWR1bGVSZXF1ZXN0EiMKCHNjaGVkdWxlGAEgASgLMhEuZmlybi52MS5TY2hlZHVsZRIPCgdkcnlfcnVuGAIgASgIIjoKE1B1dFNjaGVkdWxlUmVzcG9uc2USIwoIc2NoZWR1bGUYASABKAsyES5maXJuLnYxLlNjaGVkdWxlIiUKFURlbGV0ZVNjaGVkdWxlUmVxdWVzdBIMCgRuYW1lGAEgASgJIhgKFkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2UiJAoUUGF1c2VTY2hlZHVsZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSI8ChVQYXVzZVNjaGVkdWxlUmVzcG9uc2USIwoIc2NoZWR1bGUYASABKAsyES5maXJuLnYxLlNjaGVkdWxlIiUKFVJlc3VtZVNjaGVkdWxlUmVxdWVzdBIMCgRuYW1lGAEgASgJIj0KFlJlc3VtZVNjaGVkdWxlUmVzcG9uc2USIwoIc2NoZWR1bGUYASABKAsyES5maXJuLnYxLlNjaGVkdWxlIjYKElJ1blNjaGVkdWxlUmVxdWVzdBIMCgRuYW1lGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiWwoTUnVuU2NoZWR1bGVSZXNwb25zZRIfCgZmaXJpbmcYASABKAsyDy5maXJuLnYxLkZpcmluZxIjCghzY2hlZHVsZRgCIAEoCzIRLmZpcm4udjEuU2NoZWR1bGUqkgEKB0pvYktpbmQSGAoUSk9CX0tJTkRfVU5TUEVDSUZJRUQQABIUChBKT0JfS0lORF9DT01QQUNUEAESEwoPSk9CX0tJTkRfRVhQSVJFEAISFAoQSk9CX0tJTkRfT1JQSEFOUxADEhQKEEpPQl9LSU5EX1BST01PVEUQBBIWChJKT0JfS0lORF9NQU5JRkVTVFMQBSqaAQoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQSk9CX1NUQVRFX1FVRVVFRBABEhUKEUpPQl9TVEFURV9SVU5OSU5HEAISFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBADEhQKEEpPQl9TVEFURV9GQUlMRUQQBBIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAUqYQoNT3V0c2lkZVBvbGljeRIeChpPVVRTSURFX1BPTElDWV9VTlNQRUNJRklFRBAAEhcKE09VVFNJREVfUE9MSUNZX1dBSVQQARIXChNPVVRTSURFX1BPTElDWV9TS0lQEAIqfgoNT3ZlcmxhcFBvbGljeRIeChpPVkVSTEFQX1BPTElDWV9VTlNQRUNJRklFRBAAEhcKE09WRVJMQVBfUE9MSUNZX1NLSVAQARIYChRPVkVSTEFQX1BPTElDWV9RVUVVRRACEhoKFk9WRVJMQVBfUE9MSUNZX1JFUExBQ0UQAyp0CgxNaXNzZWRQb2xpY3kSHQoZTUlTU0VEX1BPTElDWV9VTlNQRUNJRklFRBAAEhYKEk1JU1NFRF9QT0xJQ1lfT05DRRABEhYKEk1JU1NFRF9QT0xJQ1lfU0tJUBACEhUKEU1JU1NFRF9QT0xJQ1lfQUxMEAMqZQoNRmlyaW5nT3V0Y29tZRIeChpGSVJJTkdfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhgKFEZJUklOR19PVVRDT01FX0ZJUkVEEAESGgoWRklSSU5HX09VVENPTUVfU0tJUFBFRBACMoEIChJNYWludGVuYW5jZVNlcnZpY2USPwoIUGxhbkpvYnMSGC5maXJuLnYxLlBsYW5Kb2JzUmVxdWVzdBoZLmZpcm4udjEuUGxhbkpvYnNSZXNwb25zZRJCCglTdWJtaXRKb2ISGS5maXJuLnYxLlN1Ym1pdEpvYlJlcXVlc3QaGi5maXJuLnYxLlN1Ym1pdEpvYlJlc3BvbnNlEj8KCExpc3RKb2JzEhguZmlybi52MS5MaXN0Sm9ic1JlcXVlc3QaGS5maXJuLnYxLkxpc3RKb2JzUmVzcG9uc2USOQoGR2V0Sm9iEhYuZmlybi52MS5HZXRKb2JSZXF1ZXN0GhcuZmlybi52MS5HZXRKb2JSZXNwb25zZRJBCghXYXRjaEpvYhIYLmZpcm4udjEuV2F0Y2hKb2JSZXF1ZXN0GhkuZmlybi52MS5XYXRjaEpvYlJlc3BvbnNlMAESQgoJQ2FuY2VsSm9iEhkuZmlybi52MS5DYW5jZWxKb2JSZXF1ZXN0GhouZmlybi52MS5DYW5jZWxKb2JSZXNwb25zZRI/CghSZXRyeUpvYhIYLmZpcm4udjEuUmV0cnlKb2JSZXF1ZXN0GhkuZmlybi52MS5SZXRyeUpvYlJlc3BvbnNlEk4KDUxpc3RTY2hlZHVsZXMSHS5maXJuLnYxLkxpc3RTY2hlZHVsZXNSZXF1ZXN0Gh4uZmlybi52MS5MaXN0U2NoZWR1bGVzUmVzcG9uc2USSAoLR2V0U2NoZWR1bGUSGy5maXJuLnYxLkdldFNjaGVkdWxlUmVxdWVzdBocLmZpcm4udjEuR2V0U2NoZWR1bGVSZXNwb25zZRJICgtQdXRTY2hlZHVsZRIbLmZpcm4udjEuUHV0U2NoZWR1bGVSZXF1ZXN0GhwuZmlybi52MS5QdXRTY2hlZHVsZVJlc3BvbnNlElEKDkRlbGV0ZVNjaGVkdWxlEh4uZmlybi52MS5EZWxldGVTY2hlZHVsZVJlcXVlc3QaHy5maXJuLnYxLkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2USTgoNUGF1c2VTY2hlZHVsZRIdLmZpcm4udjEuUGF1c2VTY2hlZHVsZVJlcXVlc3QaHi5maXJuLnYxLlBhdXNlU2NoZWR1bGVSZXNwb25zZRJRCg5SZXN1bWVTY2hlZHVsZRIeLmZpcm4udjEuUmVzdW1lU2NoZWR1bGVSZXF1ZXN0Gh8uZmlybi52MS5SZXN1bWVTY2hlZHVsZVJlc3BvbnNlEkgKC1J1blNjaGVkdWxlEhsuZmlybi52MS5SdW5TY2hlZHVsZVJlcXVlc3QaHC5maXJuLnYxLlJ1blNjaGVkdWxlUmVzcG9uc2VCL1otZ2l0aHViLmNvbS9maXJubGFrZS9maXJuL3Byb3RvL2Zpcm4vdjE7ZmlybnYxYgZwcm90bzM", [file_firn_v1_common, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChlmaXJuL3YxL21haW50ZW5hbmNlLnByb3RvEgdmaXJuLnYxIoIFCgNKb2ISCgoCaWQYASABKAkSHgoEa2luZBgCIAEoDjIQLmZpcm4udjEuSm9iS2luZBIgCgVzdGF0ZRgDIAEoDjIRLmZpcm4udjEuSm9iU3RhdGUSIAoFdGFibGUYBCABKAsyES5maXJuLnYxLlRhYmxlUmVmEg0KBW1vZGVsGAUgASgJEg8KB3RyaWdnZXIYBiABKAkSDgoGcmVhc29uGAcgASgJEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdhdHRlbXB0GAsgASgNEiMKCHByb2dyZXNzGAwgASgLMhEuZmlybi52MS5Qcm9ncmVzcxIMCgR0aWVyGA0gASgJEhAKCGZpbGVzX2luGA4gASgEEhEKCWZpbGVzX291dBgPIAEoBBIQCghieXRlc19pbhgQIAEoBBIRCglieXRlc19vdXQYESABKAQSDAoEcm93cxgSIAEoBBITCgtzbmFwc2hvdF9pZBgTIAEoAxINCgVlcnJvchgUIAEoCRImCgVwcm9vZhgVIAMoCzIXLmZpcm4udjEuSm9iLlByb29mRW50cnkSDgoGd29ya2VyGBYgASgJEhUKDWZlbmNpbmdfdG9rZW4YFyABKAQSEAoIc2NoZWR1bGUYGCABKAkaLAoKUHJvb2ZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIokBCghQcm9ncmVzcxIMCgRzdGVwGAEgASgJEhIKCmRvbmVfYnl0ZXMYAiABKAQSEwoLdG90YWxfYnl0ZXMYAyABKAQSLAoJcmVtYWluaW5nGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhgKEGJ5dGVzX3Blcl9zZWNvbmQYBSABKAQiegoPUGxhbkpvYnNSZXF1ZXN0EiAKBXRhYmxlGAEgASgLMhEuZmlybi52MS5UYWJsZVJlZhIeCgRraW5kGAIgASgOMhAuZmlybi52MS5Kb2JLaW5kEhQKDGFzX3NjaGVkdWxlZBgDIAEoCBIPCgdyZXNoYXBlGAQgASgIIocBCgxQbGFubmVkR3JvdXASDAoEdGllchgBIAEoCRIqCglwYXJ0aXRpb24YAiADKAsyFy5maXJuLnYxLlBhcnRpdGlvbkZpZWxkEg0KBWZpbGVzGAMgASgEEg0KBWJ5dGVzGAQgASgEEg4KBnJlYXNvbhgFIAEoCRIPCgdvdXRwdXRzGAYgASgEIoEBChBQbGFuSm9ic1Jlc3BvbnNlEiUKBmdyb3VwcxgBIAMoCzIVLmZpcm4udjEuUGxhbm5lZEdyb3VwEg8KB3doeV9ub3QYAiABKAkSDwoHb2JqZWN0cxgDIAMoCRIPCgdwbGFuX2lkGAQgASgJEhMKC3NuYXBzaG90X2lkGAUgASgDInQKEFN1Ym1pdEpvYlJlcXVlc3QSIAoFdGFibGUYASABKAsyES5maXJuLnYxLlRhYmxlUmVmEh4KBGtpbmQYAiABKA4yEC5maXJuLnYxLkpvYktpbmQSDQoFbW9kZWwYAyABKAkSDwoHcmVzaGFwZRgEIAEoCCIuChFTdWJtaXRKb2JSZXNwb25zZRIZCgNqb2IYASABKAsyDC5maXJuLnYxLkpvYiJlCg9MaXN0Sm9ic1JlcXVlc3QSIQoGc3RhdGVzGAEgAygOMhEuZmlybi52MS5Kb2JTdGF0ZRIgCgV0YWJsZRgCIAEoCzIRLmZpcm4udjEuVGFibGVSZWYSDQoFbGltaXQYAyABKA0ilAEKEExpc3RKb2JzUmVzcG9uc2USGgoEam9icxgBIAMoCzIMLmZpcm4udjEuSm9iEjUKBmNvdW50cxgCIAMoCzIlLmZpcm4udjEuTGlzdEpvYnNSZXNwb25zZS5Db3VudHNFbnRyeRotCgtDb3VudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIhsKDUdldEpvYlJlcXVlc3QSCgoCaWQYASABKAkiKwoOR2V0Sm9iUmVzcG9uc2USGQoDam9iGAEgASgLMgwuZmlybi52MS5Kb2IiHQoPV2F0Y2hKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIi0KEFdhdGNoSm9iUmVzcG9uc2USGQoDam9iGAEgASgLMgwuZmlybi52MS5Kb2IiHgoQQ2FuY2VsSm9iUmVxdWVzdBIKCgJpZBgBIAEoCSIuChFDYW5jZWxKb2JSZXNwb25zZRIZCgNqb2IYASABKAsyDC5maXJuLnYxLkpvYiIdCg9SZXRyeUpvYlJlcXVlc3QSCgoCaWQYASABKAkiLQoQUmV0cnlKb2JSZXNwb25zZRIZCgNqb2IYASABKAsyDC5maXJuLnYxLkpvYiL8AwoIU2NoZWR1bGUSDAoEbmFtZRgBIAEoCRIMCgRjcm9uGAIgASgJEhEKCXRpbWVfem9uZRgDIAEoCRIeCgRraW5kGAQgASgOMhAuZmlybi52MS5Kb2JLaW5kEiAKBXRhYmxlGAUgASgLMhEuZmlybi52MS5UYWJsZVJlZhINCgVtb2RlbBgGIAEoCRIuCgpsYXN0X2ZpcmVkGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgluZXh0X2ZpcmUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3dpbmRvd3MYCSADKAkSJwoHb3V0c2lkZRgKIAEoDjIWLmZpcm4udjEuT3V0c2lkZVBvbGljeRInCgdvdmVybGFwGAsgASgOMhYuZmlybi52MS5PdmVybGFwUG9saWN5EiUKBm1pc3NlZBgMIAEoDjIVLmZpcm4udjEuTWlzc2VkUG9saWN5Eg4KBnBhdXNlZBgNIAEoCBIgCgdmaXJpbmdzGA4gAygLMg8uZmlybi52MS5GaXJpbmcSJwoHd2FpdGluZxgPIAMoCzIWLmZpcm4udjEuV2FpdGluZ0ZpcmluZxIsCgh1cGNvbWluZxgQIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi/wEKBkZpcmluZxInCgNkdWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVjb3VudBgDIAEoBBImCgJhdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJwoHb3V0Y29tZRgFIAEoDjIWLmZpcm4udjEuRmlyaW5nT3V0Y29tZRIOCgZyZWFzb24YBiABKAkSDAoEam9icxgHIAMoCRIRCglqb2JzX21hZGUYCCABKA0SEAoIbGVmdF9vdXQYCSABKA0iSwoNV2FpdGluZ0ZpcmluZxInCgNkdWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXdhaXRzX2ZvchgCIAEoCSIWChRMaXN0U2NoZWR1bGVzUmVxdWVzdCI9ChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USJAoJc2NoZWR1bGVzGAEgAygLMhEuZmlybi52MS5TY2hlZHVsZSIiChJHZXRTY2hlZHVsZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSI6ChNHZXRTY2hlZHVsZVJlc3BvbnNlEiMKCHNjaGVkdWxlGAEgASgLMhEuZmlybi52MS5TY2hlZHVsZSJKChJQdXRTY2hlZHVsZVJlcXVlc3QSIwoIc2NoZWR1bGUYASABKAsyES5maXJuLnYxLlNjaGVkdWxlEg8KB2RyeV9ydW4YAiABKAgiOgoTUHV0U2NoZWR1bGVSZXNwb25zZRIjCghzY2hlZHVsZRgBIAEoCzIRLmZpcm4udjEuU2NoZWR1bGUiJQoVRGVsZXRlU2NoZWR1bGVSZXF1ZXN0EgwKBG5hbWUYASABKAkiGAoWRGVsZXRlU2NoZWR1bGVSZXNwb25zZSIkChRQYXVzZVNjaGVkdWxlUmVxdWVzdBIMCgRuYW1lGAEgASgJIjwKFVBhdXNlU2NoZWR1bGVSZXNwb25zZRIjCghzY2hlZHVsZRgBIAEoCzIRLmZpcm4udjEuU2NoZWR1bGUiJQoVUmVzdW1lU2NoZWR1bGVSZXF1ZXN0EgwKBG5hbWUYASABKAkiPQoWUmVzdW1lU2NoZWR1bGVSZXNwb25zZRIjCghzY2hlZHVsZRgBIAEoCzIRLmZpcm4udjEuU2NoZWR1bGUiNgoSUnVuU2NoZWR1bGVSZXF1ZXN0EgwKBG5hbWUYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSJbChNSdW5TY2hlZHVsZVJlc3BvbnNlEh8KBmZpcmluZxgBIAEoCzIPLmZpcm4udjEuRmlyaW5nEiMKCHNjaGVkdWxlGAIgASgLMhEuZmlybi52MS5TY2hlZHVsZSIxChBHZXRQb2xpY3lSZXF1ZXN0Eh0KAm9mGAEgASgLMhEuZmlybi52MS5UYWJsZVJlZiJMCg1Qb2xpY3lTZXR0aW5nEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZvcmlnaW4YAyABKAkSDwoHcHJvYmxlbRgEIAEoCSJyCgtQb2xpY3lMaW1pdBILCgNrZXkYASABKAkSDgoGb3JpZ2luGAIgASgJEg0KBWxpbWl0GAMgASgEEgwKBHVzZWQYBCABKAQSKQoFZnJlZXMYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImMKEUdldFBvbGljeVJlc3BvbnNlEigKCHNldHRpbmdzGAEgAygLMhYuZmlybi52MS5Qb2xpY3lTZXR0aW5nEiQKBmxpbWl0cxgCIAMoCzIULmZpcm4udjEuUG9saWN5TGltaXQinQEKEFNldFBvbGljeVJlcXVlc3QSHQoCb2YYASABKAsyES5maXJuLnYxLlRhYmxlUmVmEi8KA3NldBgCIAMoCzIiLmZpcm4udjEuU2V0UG9saWN5UmVxdWVzdC5TZXRFbnRyeRINCgV1bnNldBgDIAMoCRoqCghTZXRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj0KEVNldFBvbGljeVJlc3BvbnNlEigKCHNldHRpbmdzGAEgAygLMhYuZmlybi52MS5Qb2xpY3lTZXR0aW5nKpIBCgdKb2JLaW5kEhgKFEpPQl9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQSk9CX0tJTkRfQ09NUEFDVBABEhMKD0pPQl9LSU5EX0VYUElSRRACEhQKEEpPQl9LSU5EX09SUEhBTlMQAxIUChBKT0JfS0lORF9QUk9NT1RFEAQSFgoSSk9CX0tJTkRfTUFOSUZFU1RTEAUqmgEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQAxIUChBKT0JfU1RBVEVfRkFJTEVEEAQSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAFKmEKDU91dHNpZGVQb2xpY3kSHgoaT1VUU0lERV9QT0xJQ1lfVU5TUEVDSUZJRUQQABIXChNPVVRTSURFX1BPTElDWV9XQUlUEAESFwoTT1VUU0lERV9QT0xJQ1lfU0tJUBACKn4KDU92ZXJsYXBQb2xpY3kSHgoaT1ZFUkxBUF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIXChNPVkVSTEFQX1BPTElDWV9TS0lQEAESGAoUT1ZFUkxBUF9QT0xJQ1lfUVVFVUUQAhIaChZPVkVSTEFQX1BPTElDWV9SRVBMQUNFEAMqdAoMTWlzc2VkUG9saWN5Eh0KGU1JU1NFRF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIWChJNSVNTRURfUE9MSUNZX09OQ0UQARIWChJNSVNTRURfUE9MSUNZX1NLSVAQAhIVChFNSVNTRURfUE9MSUNZX0FMTBADKmUKDUZpcmluZ091dGNvbWUSHgoaRklSSU5HX09VVENPTUVfVU5TUEVDSUZJRUQQABIYChRGSVJJTkdfT1VUQ09NRV9GSVJFRBABEhoKFkZJUklOR19PVVRDT01FX1NLSVBQRUQQAjKJCQoSTWFpbnRlbmFuY2VTZXJ2aWNlEj8KCFBsYW5Kb2JzEhguZmlybi52MS5QbGFuSm9ic1JlcXVlc3QaGS5maXJuLnYxLlBsYW5Kb2JzUmVzcG9uc2USQgoJU3VibWl0Sm9iEhkuZmlybi52MS5TdWJtaXRKb2JSZXF1ZXN0GhouZmlybi52MS5TdWJtaXRKb2JSZXNwb25zZRI/CghMaXN0Sm9icxIYLmZpcm4udjEuTGlzdEpvYnNSZXF1ZXN0GhkuZmlybi52MS5MaXN0Sm9ic1Jlc3BvbnNlEjkKBkdldEpvYhIWLmZpcm4udjEuR2V0Sm9iUmVxdWVzdBoXLmZpcm4udjEuR2V0Sm9iUmVzcG9uc2USQQoIV2F0Y2hKb2ISGC5maXJuLnYxLldhdGNoSm9iUmVxdWVzdBoZLmZpcm4udjEuV2F0Y2hKb2JSZXNwb25zZTABEkIKCUNhbmNlbEpvYhIZLmZpcm4udjEuQ2FuY2VsSm9iUmVxdWVzdBoaLmZpcm4udjEuQ2FuY2VsSm9iUmVzcG9uc2USPwoIUmV0cnlKb2ISGC5maXJuLnYxLlJldHJ5Sm9iUmVxdWVzdBoZLmZpcm4udjEuUmV0cnlKb2JSZXNwb25zZRJOCg1MaXN0U2NoZWR1bGVzEh0uZmlybi52MS5MaXN0U2NoZWR1bGVzUmVxdWVzdBoeLmZpcm4udjEuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEkgKC0dldFNjaGVkdWxlEhsuZmlybi52MS5HZXRTY2hlZHVsZVJlcXVlc3QaHC5maXJuLnYxLkdldFNjaGVkdWxlUmVzcG9uc2USSAoLUHV0U2NoZWR1bGUSGy5maXJuLnYxLlB1dFNjaGVkdWxlUmVxdWVzdBocLmZpcm4udjEuUHV0U2NoZWR1bGVSZXNwb25zZRJRCg5EZWxldGVTY2hlZHVsZRIeLmZpcm4udjEuRGVsZXRlU2NoZWR1bGVSZXF1ZXN0Gh8uZmlybi52MS5EZWxldGVTY2hlZHVsZVJlc3BvbnNlEk4KDVBhdXNlU2NoZWR1bGUSHS5maXJuLnYxLlBhdXNlU2NoZWR1bGVSZXF1ZXN0Gh4uZmlybi52MS5QYXVzZVNjaGVkdWxlUmVzcG9uc2USUQoOUmVzdW1lU2NoZWR1bGUSHi5maXJuLnYxLlJlc3VtZVNjaGVkdWxlUmVxdWVzdBofLmZpcm4udjEuUmVzdW1lU2NoZWR1bGVSZXNwb25zZRJICgtSdW5TY2hlZHVsZRIbLmZpcm4udjEuUnVuU2NoZWR1bGVSZXF1ZXN0GhwuZmlybi52MS5SdW5TY2hlZHVsZVJlc3BvbnNlEkIKCUdldFBvbGljeRIZLmZpcm4udjEuR2V0UG9saWN5UmVxdWVzdBoaLmZpcm4udjEuR2V0UG9saWN5UmVzcG9uc2USQgoJU2V0UG9saWN5EhkuZmlybi52MS5TZXRQb2xpY3lSZXF1ZXN0GhouZmlybi52MS5TZXRQb2xpY3lSZXNwb25zZUIvWi1naXRodWIuY29tL2Zpcm5sYWtlL2Zpcm4vcHJvdG8vZmlybi92MTtmaXJudjFiBnByb3RvMw", [file_firn_v1_common, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message firn.v1.Job
@@ -223,6 +223,21 @@ export type PlanJobsRequest = Message<"firn.v1.PlanJobsRequest"> & {
    * @generated from field: firn.v1.JobKind kind = 2;
    */
   kind: JobKind;
+
+  /**
+   * Of a compaction, what the planner itself would do now, by policy, limits and
+   * windows; else all that a request would do.
+   *
+   * @generated from field: bool as_scheduled = 3;
+   */
+  asScheduled: boolean;
+
+  /**
+   * Of a compaction: as SubmitJobRequest.reshape.
+   *
+   * @generated from field: bool reshape = 4;
+   */
+  reshape: boolean;
 };
 
 /**
@@ -260,6 +275,13 @@ export type PlannedGroup = Message<"firn.v1.PlannedGroup"> & {
    * @generated from field: string reason = 5;
    */
   reason: string;
+
+  /**
+   * Files that come out, as far as is known before.
+   *
+   * @generated from field: uint64 outputs = 6;
+   */
+  outputs: bigint;
 };
 
 /**
@@ -291,6 +313,21 @@ export type PlanJobsResponse = Message<"firn.v1.PlanJobsResponse"> & {
    * @generated from field: repeated string objects = 3;
    */
   objects: string[];
+
+  /**
+   * Of a compaction, names the snapshot and every file of every group. A job has
+   * the same in its proof when it did just this.
+   *
+   * @generated from field: string plan_id = 4;
+   */
+  planId: string;
+
+  /**
+   * Snapshot that the plan is of; 0 for an empty table.
+   *
+   * @generated from field: int64 snapshot_id = 5;
+   */
+  snapshotId: bigint;
 };
 
 /**
@@ -320,6 +357,14 @@ export type SubmitJobRequest = Message<"firn.v1.SubmitJobRequest"> & {
    * @generated from field: string model = 3;
    */
   model: string;
+
+  /**
+   * Of a compaction: files of old partition specs move into the present one,
+   * whatever the policy says.
+   *
+   * @generated from field: bool reshape = 4;
+   */
+  reshape: boolean;
 };
 
 /**
@@ -1002,6 +1047,178 @@ export const RunScheduleResponseSchema: GenMessage<RunScheduleResponse> = /*@__P
   messageDesc(file_firn_v1_maintenance, 33);
 
 /**
+ * @generated from message firn.v1.GetPolicyRequest
+ */
+export type GetPolicyRequest = Message<"firn.v1.GetPolicyRequest"> & {
+  /**
+   * A table; a namespace when the name is empty; the warehouse when absent.
+   *
+   * @generated from field: firn.v1.TableRef of = 1;
+   */
+  of?: TableRef | undefined;
+};
+
+/**
+ * Describes the message firn.v1.GetPolicyRequest.
+ * Use `create(GetPolicyRequestSchema)` to create a new message.
+ */
+export const GetPolicyRequestSchema: GenMessage<GetPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_firn_v1_maintenance, 34);
+
+/**
+ * PolicySetting is one property as it holds.
+ *
+ * @generated from message firn.v1.PolicySetting
+ */
+export type PolicySetting = Message<"firn.v1.PolicySetting"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+
+  /**
+   * Who says so: "table property", "namespace sales", "warehouse",
+   * "configuration", "default".
+   *
+   * @generated from field: string origin = 3;
+   */
+  origin: string;
+
+  /**
+   * Why the value cannot be read; what it governs waits until that is mended.
+   *
+   * @generated from field: string problem = 4;
+   */
+  problem: string;
+};
+
+/**
+ * Describes the message firn.v1.PolicySetting.
+ * Use `create(PolicySettingSchema)` to create a new message.
+ */
+export const PolicySettingSchema: GenMessage<PolicySetting> = /*@__PURE__*/
+  messageDesc(file_firn_v1_maintenance, 35);
+
+/**
+ * PolicyLimit is a limit, and what is used of it.
+ *
+ * @generated from message firn.v1.PolicyLimit
+ */
+export type PolicyLimit = Message<"firn.v1.PolicyLimit"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Level whose tables it bounds together.
+   *
+   * @generated from field: string origin = 2;
+   */
+  origin: string;
+
+  /**
+   * Bytes, seconds or jobs.
+   *
+   * @generated from field: uint64 limit = 3;
+   */
+  limit: bigint;
+
+  /**
+   * @generated from field: uint64 used = 4;
+   */
+  used: bigint;
+
+  /**
+   * When there is room again; absent while there is, and where that hangs on
+   * running jobs.
+   *
+   * @generated from field: google.protobuf.Timestamp frees = 5;
+   */
+  frees?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message firn.v1.PolicyLimit.
+ * Use `create(PolicyLimitSchema)` to create a new message.
+ */
+export const PolicyLimitSchema: GenMessage<PolicyLimit> = /*@__PURE__*/
+  messageDesc(file_firn_v1_maintenance, 36);
+
+/**
+ * @generated from message firn.v1.GetPolicyResponse
+ */
+export type GetPolicyResponse = Message<"firn.v1.GetPolicyResponse"> & {
+  /**
+   * @generated from field: repeated firn.v1.PolicySetting settings = 1;
+   */
+  settings: PolicySetting[];
+
+  /**
+   * @generated from field: repeated firn.v1.PolicyLimit limits = 2;
+   */
+  limits: PolicyLimit[];
+};
+
+/**
+ * Describes the message firn.v1.GetPolicyResponse.
+ * Use `create(GetPolicyResponseSchema)` to create a new message.
+ */
+export const GetPolicyResponseSchema: GenMessage<GetPolicyResponse> = /*@__PURE__*/
+  messageDesc(file_firn_v1_maintenance, 37);
+
+/**
+ * @generated from message firn.v1.SetPolicyRequest
+ */
+export type SetPolicyRequest = Message<"firn.v1.SetPolicyRequest"> & {
+  /**
+   * As GetPolicyRequest.of.
+   *
+   * @generated from field: firn.v1.TableRef of = 1;
+   */
+  of?: TableRef | undefined;
+
+  /**
+   * @generated from field: map<string, string> set = 2;
+   */
+  set: { [key: string]: string };
+
+  /**
+   * @generated from field: repeated string unset = 3;
+   */
+  unset: string[];
+};
+
+/**
+ * Describes the message firn.v1.SetPolicyRequest.
+ * Use `create(SetPolicyRequestSchema)` to create a new message.
+ */
+export const SetPolicyRequestSchema: GenMessage<SetPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_firn_v1_maintenance, 38);
+
+/**
+ * @generated from message firn.v1.SetPolicyResponse
+ */
+export type SetPolicyResponse = Message<"firn.v1.SetPolicyResponse"> & {
+  /**
+   * @generated from field: repeated firn.v1.PolicySetting settings = 1;
+   */
+  settings: PolicySetting[];
+};
+
+/**
+ * Describes the message firn.v1.SetPolicyResponse.
+ * Use `create(SetPolicyResponseSchema)` to create a new message.
+ */
+export const SetPolicyResponseSchema: GenMessage<SetPolicyResponse> = /*@__PURE__*/
+  messageDesc(file_firn_v1_maintenance, 39);
+
+/**
  * @generated from enum firn.v1.JobKind
  */
 export enum JobKind {
@@ -1360,6 +1577,27 @@ export const MaintenanceService: GenService<{
     methodKind: "unary";
     input: typeof RunScheduleRequestSchema;
     output: typeof RunScheduleResponseSchema;
+  },
+  /**
+   * GetPolicy answers what holds for a table, or below a namespace or the
+   * warehouse, and who says so.
+   *
+   * @generated from rpc firn.v1.MaintenanceService.GetPolicy
+   */
+  getPolicy: {
+    methodKind: "unary";
+    input: typeof GetPolicyRequestSchema;
+    output: typeof GetPolicyResponseSchema;
+  },
+  /**
+   * SetPolicy sets and removes properties of one level: all of them or none.
+   *
+   * @generated from rpc firn.v1.MaintenanceService.SetPolicy
+   */
+  setPolicy: {
+    methodKind: "unary";
+    input: typeof SetPolicyRequestSchema;
+    output: typeof SetPolicyResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_firn_v1_maintenance, 0);

@@ -16,6 +16,9 @@ type Scope struct {
 	Full bool
 	// QuietFor is how long a partition, by its key, has had no commit.
 	QuietFor func(key string) time.Duration
+	// HeldBack are partitions, by key, in which small files are joined by copying
+	// and nothing else is done: see [Health.HoldsBack].
+	HeldBack map[string]bool
 	// Heat is how busy a partition has been; the hottest are reshaped first.
 	Heat func(key string) float64
 }
@@ -34,6 +37,10 @@ func Groups(files []File, p Policy, s Scope) Compaction {
 		quiet := time.Duration(0)
 		if s.QuietFor != nil {
 			quiet = s.QuietFor(key)
+		}
+		if s.HeldBack[key] && !s.Full {
+			out.Groups = append(out.Groups, p.fragments(files, quiet, &held)...)
+			continue
 		}
 		out.Groups = append(out.Groups, p.partition(files, s.Full, quiet, &held)...)
 	}
@@ -106,6 +113,19 @@ func (p Policy) partition(files []File, full bool, quiet time.Duration, held *re
 		groups = append(groups, p.group(part, p.outputs(part), strings.Join(why, ", ")))
 	}
 	return groups
+}
+
+// fragments plans a partition that is held back: only what can be copied.
+func (p Policy) fragments(files []File, quiet time.Duration, held *reasons) []Group {
+	p.Sort = nil
+	clean := slices.DeleteFunc(slices.Clone(files), func(f File) bool {
+		if f.Deletes > 0 || f.Bytes > p.Oversized() {
+			held.back++
+			return true
+		}
+		return false
+	})
+	return p.partition(clean, false, quiet, held)
 }
 
 func (p Policy) manyDeletes(f File, full bool) bool {
@@ -205,12 +225,15 @@ func (p Policy) fuses(outputs int) bool {
 // reasons counts what was left alone, for WhyNot.
 type reasons struct {
 	few, large, lone, alone, most int
+	back                          int // in partitions that are held back
 }
 
 func (r reasons) text(files, partitions int, p Policy) string {
 	switch {
 	case files == 0:
 		return "the table is empty"
+	case r.back > 0:
+		return fmt.Sprintf("%s with deletes or too large in a hot partition wait until no writer came for %s", count(int64(r.back), "file"), p.Quiet)
 	case r.large > 0:
 		return fmt.Sprintf("%s left until smaller ones add up to 1/%g of them", count(int64(r.large), "file"), p.Growth)
 	case r.few > 0:

@@ -21,6 +21,9 @@ type Health struct {
 	Commits    int64                 `json:"commits"`
 	// Policy is the fingerprint of the one by which partitions were settled.
 	Policy string `json:"policy,omitempty"`
+	// Heat of the whole table, and the columns that its scans select rows by.
+	Heat   Heat              `json:"heat,omitzero"`
+	Demand map[string]Demand `json:"demand,omitempty"`
 }
 
 // Partition is the sums over the live files of one partition.
@@ -47,6 +50,10 @@ type Partition struct {
 	// Final: that look came when the partition had long been quiet, so that
 	// time alone is no reason to look again.
 	Final bool `json:"final,omitempty"`
+	// Heat is what happened here of late.
+	Heat Heat `json:"heat,omitzero"`
+	// Balanced is when it was last looked at as a hot one; nil: never.
+	Balanced *Balance `json:"balanced,omitempty"`
 }
 
 // NewHealth is the health of a table without files.
@@ -58,6 +65,7 @@ func NewHealth(table uuid.UUID) *Health {
 func (h *Health) Clone() *Health {
 	c := *h
 	c.Partitions = make(map[string]*Partition, len(h.Partitions))
+	c.Demand = maps.Clone(h.Demand)
 	for k, p := range h.Partitions {
 		q := *p
 		q.Sizes = maps.Clone(p.Sizes)
@@ -95,6 +103,7 @@ func (h *Health) Apply(e catalog.Event) bool {
 	if !own {
 		h.Commits++
 	}
+	h.warm(e, own)
 	for _, d := range e.Partitions {
 		p := h.at(d.SpecID, d.Partition)
 		p.Files += d.AddedFiles - d.RemovedFiles
@@ -148,17 +157,21 @@ func (h *Health) Hold(p Policy) (changed bool) {
 		return false
 	}
 	for _, q := range h.Partitions {
-		q.Settled, q.SettledDeletes, q.Final = 0, 0, false
+		q.Settled, q.SettledDeletes, q.Final, q.Balanced = 0, 0, false, nil
 	}
 	return true
 }
 
 // Settle records that the files of the table were looked at and that what is
-// left needs no work now. Partitions that changed since looked stay as they are.
-func (h *Health) Settle(p Policy, looked time.Time) {
-	for _, q := range h.Partitions {
+// left needs no work now. Partitions that changed since looked stay as they are; in
+// those that were held back, deletes are still to be applied.
+func (h *Health) Settle(p Policy, looked time.Time, heldBack map[string]bool) {
+	for key, q := range h.Partitions {
 		if !q.Changed.After(looked) {
-			q.Settled, q.SettledDeletes = q.Files, q.Deletes
+			q.Settled = q.Files
+			if !heldBack[key] {
+				q.SettledDeletes = q.Deletes
+			}
 			q.Final = looked.Sub(q.Changed) >= longQuiet*p.Quiet
 			q.Since = time.Time{}
 		}

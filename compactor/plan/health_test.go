@@ -42,14 +42,14 @@ func TestHealthFollowsTheLog(t *testing.T) {
 			t.Fatal("does not follow")
 		}
 	}
-	r := h.Report(p, 8)
+	r := h.Report(p, 8, start)
 	if r.Files != 32 || r.SmallFiles != 32 || r.Partitions != 3 || r.Bytes != 24<<20+480<<20 {
 		t.Errorf("%+v", r)
 	}
-	if r.Hot == nil || *r.Hot.Values["country"] != "United Kingdom" || r.Hot.CommitShare != 1 {
+	if len(r.Hot) != 1 || *r.Hot[0].Values["country"] != "United Kingdom" || r.Hot[0].CommitShare != 1 {
 		t.Errorf("hot partition not seen: %+v", r.Hot)
 	}
-	if text := fmt.Sprint(r.Reasons); !strings.Contains(text, "country=United Kingdom holds 95.2 % of the bytes, 30 times the median partition") {
+	if text := fmt.Sprint(r.Reasons); !strings.Contains(text, "country=United Kingdom is hot: 95.2 % of the bytes, 30 times the median partition") {
 		t.Error(text)
 	}
 	again := h.Clone()
@@ -58,7 +58,7 @@ func TestHealthFollowsTheLog(t *testing.T) {
 		t.Error("applied an event twice")
 	}
 	h.Apply(l.next("replace", delta("France", -16, 1<<20), delta("France", 1, 16<<20)))
-	if r := h.Report(p, 8); r.Files != 17 {
+	if r := h.Report(p, 8, start); r.Files != 17 {
 		t.Errorf("after a compaction: %+v", r)
 	}
 	if h.Apply(catalog.Event{Position: "f", SnapshotID: 1000, ParentID: 3}) {
@@ -71,7 +71,7 @@ func TestHealthFollowsTheLog(t *testing.T) {
 func TestFilesAfterACompactionAreNew(t *testing.T) {
 	h, l, p := plan.NewHealth(uuid.New()), &log{at: start}, plan.DefaultPolicy()
 	h.Apply(l.next("append", delta("France", 30, 1<<20)))
-	h.Settle(p, start)
+	h.Settle(p, start, nil)
 	h.Apply(l.next("replace", delta("France", -30, 1<<20), delta("France", 1, 30<<20)))
 	propose := func() int {
 		return len(plan.Jobs([]plan.Table{{ID: h.Table, Health: h, Policy: p}}, plan.Budget{}, start).Proposals)
@@ -92,7 +92,7 @@ func TestScoreHasAReasonForEveryPoint(t *testing.T) {
 		d.AddedDeletes = 1
 		h.Apply(l.next("append", d, delta("hot", 1, 300<<20)))
 	}
-	r := h.Report(plan.DefaultPolicy(), 500)
+	r := h.Report(plan.DefaultPolicy(), 500, start)
 	lost := 0
 	for _, x := range r.Reasons {
 		lost += x.Points
@@ -100,7 +100,7 @@ func TestScoreHasAReasonForEveryPoint(t *testing.T) {
 	if r.Score != 100-lost || len(r.Reasons) != 5 {
 		t.Errorf("score %d, points lost %d: %+v", r.Score, lost, r.Reasons)
 	}
-	if r := plan.NewHealth(uuid.New()).Report(plan.DefaultPolicy(), 1); r.Score != 100 {
+	if r := plan.NewHealth(uuid.New()).Report(plan.DefaultPolicy(), 1, start); r.Score != 100 {
 		t.Errorf("an empty table has score %d", r.Score)
 	}
 }
@@ -119,9 +119,9 @@ func TestJobs(t *testing.T) {
 	soon, later, late := start.Add(time.Second), start.Add(11*time.Second), start.Add(200*time.Second)
 	few := table("few", p, delta("France", 3, 1<<20))
 	settled := table("settled", p, delta("France", 3, 1<<20))
-	settled.Health.Settle(p, later)
+	settled.Health.Settle(p, later, nil)
 	final := table("final", p, delta("France", 3, 1<<20))
-	final.Health.Settle(p, late)
+	final.Health.Settle(p, late, nil)
 	active := table("active", p, delta("France", 9, 1<<20))
 	active.Active = map[plan.Kind]bool{plan.Compact: true}
 	pinned := table("pinned", p, delta("France", 9, 1<<20))

@@ -143,6 +143,9 @@ func Jobs(tables []Table, b Budget, now time.Time) Decision {
 		if p, ok := t.manifests(now); ok {
 			add(t, p)
 		}
+		if p, ok := t.rebalance(b.Rates, now); ok {
+			add(t, p)
+		}
 		if p, ok := t.orphans(b, now); ok {
 			add(t, p)
 		}
@@ -153,7 +156,7 @@ func Jobs(tables []Table, b Budget, now time.Time) Decision {
 	accounts := maps.Clone(b.Accounts)
 	for _, p := range all {
 		bounds := bounds[p.Table]
-		if p.Kind != Compact {
+		if p.Kind != Compact && p.Kind != Rebalance {
 			bounds = nil
 		}
 		for _, scope := range bounds {
@@ -213,18 +216,19 @@ func (t Table) compact(rates Rates, now time.Time) (Proposal, string) {
 	p := Proposal{Table: t.ID, Ident: t.Ident, Kind: Compact}
 	work := map[Tier]int64{}
 	var saved, partitions, most int64
+	wait := t.Health.HoldsBack(t.Policy, now)
 	for key, q := range t.Health.Partitions {
 		small := q.small(t.Policy)
 		fresh := q.Files - q.Settled
 		idle := now.Sub(q.Changed)
 		quiet := idle >= t.Policy.Quiet
 		deletes := q.Deletes - q.SettledDeletes
-		dirty := deletes >= dirt || quiet && deletes > 0
+		dirty := (deletes >= dirt || quiet && deletes > 0) && !wait[key]
 		enough := fresh > 0 && (small >= least && fresh >= least-1 || quiet && small >= 2) ||
 			!q.Final && small >= 2 && idle >= longQuiet*t.Policy.Quiet
 		old := t.Policy.Reshape && q.SpecID != t.Policy.SpecID && fresh > 0
 		large := q.oversized(t.Policy)
-		split := fresh > 0 && large > 0
+		split := fresh > 0 && large > 0 && !wait[key]
 		most = max(most, small)
 		if !enough && !dirty && !old && !split {
 			continue

@@ -20,15 +20,16 @@ type key struct {
 }
 
 var (
-	compacts = []Kind{Compact}
-	expires  = []Kind{Expire}
-	removes  = []Kind{Orphans}
-	all      = []Kind{Compact, Manifests, Expire, Orphans}
+	compacts   = []Kind{Compact, Rebalance}
+	rebalances = []Kind{Rebalance}
+	expires    = []Kind{Expire}
+	removes    = []Kind{Orphans}
+	all        = []Kind{Compact, Rebalance, Manifests, Expire, Orphans}
 )
 
 // keys of a policy, in the order in which they are shown.
 var keys = []key{
-	{name: PropertyEnabled, governs: []Kind{Compact, Manifests}, text: func(p *Policy) string { return strconv.FormatBool(p.Enabled) }, set: boolean(func(p *Policy) *bool { return &p.Enabled })},
+	{name: PropertyEnabled, governs: []Kind{Compact, Rebalance, Manifests}, text: func(p *Policy) string { return strconv.FormatBool(p.Enabled) }, set: boolean(func(p *Policy) *bool { return &p.Enabled })},
 	{name: PropertyTarget, governs: compacts, text: func(p *Policy) string { return strconv.FormatInt(p.Target, 10) }, set: whole(1<<10, func(p *Policy, n int64) { p.Target = n })},
 	{name: PropertyMinFiles, governs: compacts, text: func(p *Policy) string { return strconv.Itoa(p.MinFiles) }, set: whole(2, func(p *Policy, n int64) { p.MinFiles = int(n) })},
 	{name: PropertyQuiet, governs: compacts, text: func(p *Policy) string { return p.Quiet.String() }, set: duration(func(p *Policy) *time.Duration { return &p.Quiet })},
@@ -39,6 +40,11 @@ var keys = []key{
 	{name: PropertyRowHash, governs: compacts, text: func(p *Policy) string { return strconv.FormatBool(p.RowHash) }, set: boolean(func(p *Policy) *bool { return &p.RowHash })},
 	{name: PropertySort, governs: compacts, text: func(p *Policy) string { return strings.Join(p.Sort, ", ") }, set: setSort},
 	{name: PropertyMaxJobBytes, governs: compacts, text: func(p *Policy) string { return strconv.FormatInt(p.MaxJobBytes, 10) }, set: whole(1<<20, func(p *Policy, n int64) { p.MaxJobBytes = n })},
+	{name: PropertyHotFix, governs: rebalances, text: func(p *Policy) string { return p.HotFix }, set: setHotFix},
+	{name: PropertyHotColumns, governs: rebalances, text: func(p *Policy) string { return strings.Join(p.HotColumns, ", ") }, set: func(p *Policy, s string) (err error) {
+		p.HotColumns, err = columnNames(s)
+		return err
+	}},
 	{name: PropertyWindows, governs: all, text: func(p *Policy) string { return p.Windows.String() }, set: func(p *Policy, s string) (err error) {
 		p.Windows, err = ParseWindows(s)
 		return err
@@ -81,6 +87,14 @@ func (k key) read(p *Policy, l *Limits, value string) error {
 		return k.limit(l, value)
 	}
 	return k.set(p, value)
+}
+
+func setHotFix(p *Policy, s string) error {
+	if s != FixOff && s != FixCluster && s != FixSpec {
+		return fmt.Errorf("want %s, %s or %s", FixOff, FixCluster, FixSpec)
+	}
+	p.HotFix = s
+	return nil
 }
 
 func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }

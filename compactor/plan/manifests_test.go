@@ -39,7 +39,7 @@ func TestManifestsAndOldSpecsAreProposed(t *testing.T) {
 		"looked at": {func(x *plan.Table) {
 			x.Policy.SpecID, x.Policy.Reshape = 1, true
 			x.Health.Add(0, nil, 100<<20, 10, false, start)
-			x.Health.Settle(x.Policy, start.Add(time.Second))
+			x.Health.Settle(x.Policy, start.Add(time.Second), nil)
 		}, ""},
 	} {
 		got := proposed(c.change)

@@ -68,6 +68,11 @@ type Policy struct {
 	Reshape bool
 	SpecID  int
 
+	// HotFix is how far hot partitions are mended unasked, HotColumns what by: see
+	// [PropertyHotFix] and [PropertyHotColumns].
+	HotFix     string
+	HotColumns []string
+
 	// MaxSnapshots and MaxAge say which snapshots expire, MinKeep how many
 	// stay in any case.
 	MaxSnapshots int
@@ -84,7 +89,7 @@ type Policy struct {
 func DefaultPolicy() Policy {
 	return Policy{
 		Enabled: true, Target: 128 << 20, MinFiles: 5, Quiet: 10 * time.Second, Growth: 4,
-		DeleteRatio: 0.2, MaxDeletes: 5, AllowFuse: true, MaxJobBytes: 8 << 30, MaxGroupFiles: 2000, FormatVersion: 2,
+		DeleteRatio: 0.2, MaxDeletes: 5, AllowFuse: true, MaxJobBytes: 8 << 30, MaxGroupFiles: 2000, FormatVersion: 2, HotFix: FixCluster,
 		MaxSnapshots: 200, MaxAge: 5 * 24 * time.Hour, MinKeep: 1,
 	}
 }

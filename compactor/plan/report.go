@@ -3,9 +3,10 @@ package plan
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
+	"strings"
+	"time"
 )
 
 // Reason is why a table lost points.
@@ -26,25 +27,14 @@ type Report struct {
 	Partitions  int
 	// Skew is the largest partition over the median one, by bytes.
 	Skew float64
-	// Hot is the partition that holds or receives most, nil when none stands out.
-	Hot *Hot
+	// Gini of the partitions' bytes: 0 where all are equal.
+	Gini float64
+	// Hot partitions, the largest first.
+	Hot []Hot
 }
-
-// Hot is a partition that stands out.
-type Hot struct {
-	Values      map[string]*string
-	Share       float64 // of the table's bytes
-	CommitShare float64 // of the commits that touched any partition
-	Ratio       float64 // its bytes over the median partition's
-}
-
-const (
-	hotRatio = 10  // times the median
-	hotShare = 0.3 // of bytes or of commits
-)
 
 // Report judges a table. snapshots is the number that its metadata holds.
-func (h *Health) Report(p Policy, snapshots int) Report {
+func (h *Health) Report(p Policy, snapshots int, now time.Time) Report {
 	r := Report{Score: 100, Partitions: len(h.Partitions)}
 	var excess, deletes, oversized int64
 	for _, q := range h.Partitions {
@@ -69,9 +59,16 @@ func (h *Health) Report(p Policy, snapshots int) Report {
 	if oversized > 0 {
 		r.lose("oversized", 10*share(oversized, r.Files), fmt.Sprintf("%s over %s; a compaction splits them", count(oversized, "file"), Size(p.Oversized())))
 	}
-	if h.hot(&r); r.Hot != nil {
-		r.lose("skew", 15*r.Hot.Share, fmt.Sprintf("%s holds %.1f %% of the bytes, %.0f times the median partition, and takes part in %.0f %% of the commits; group commit and fusing keep it readable, a bucket or a time field in the partition spec would split it",
-			PartitionText(r.Hot.Values), 100*r.Hot.Share, r.Hot.Ratio, 100*r.Hot.CommitShare))
+	d := h.Hot(p, now)
+	r.Skew, r.Gini, r.Hot = d.Skew, d.Gini, d.Hot
+	if len(r.Hot) > 0 {
+		hot := r.Hot[0]
+		var why []string
+		for _, s := range hot.Signals {
+			why = append(why, s.Message)
+		}
+		r.lose("skew", 15*max(hot.Share, hot.CommitShare/2), fmt.Sprintf("%s is hot: %s; a rebalance cools it",
+			PartitionText(hot.Values), strings.Join(why, "; ")))
 	}
 	if p.MaxSnapshots > 0 && snapshots > p.MaxSnapshots {
 		r.lose("snapshots", 10*math.Min(1, float64(snapshots-p.MaxSnapshots)/float64(p.MaxSnapshots)), fmt.Sprintf("%d snapshots are kept, the policy wants %d; an expiry removes the rest", snapshots, p.MaxSnapshots))
@@ -84,25 +81,6 @@ func (r *Report) lose(code string, points float64, message string) {
 	r.Score = max(0, r.Score-n)
 	r.Reasons = append(r.Reasons, Reason{code, n, message})
 	slices.SortStableFunc(r.Reasons, func(a, b Reason) int { return cmp.Compare(b.Points, a.Points) })
-}
-
-// hot finds the partition that stands out by bytes.
-func (h *Health) hot(r *Report) {
-	if len(h.Partitions) < 3 {
-		return
-	}
-	all := slices.SortedFunc(maps.Values(h.Partitions), func(a, b *Partition) int {
-		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(PartitionText(a.Values), PartitionText(b.Values)))
-	})
-	median := all[len(all)/2].Bytes
-	top := all[0]
-	r.Skew = float64(top.Bytes) / float64(max(median, 1))
-	// A partition's share of commits: of the commits to the table, how many
-	// touched it.
-	hot := Hot{Values: top.Values, Share: share(top.Bytes, r.Bytes), CommitShare: math.Min(1, share(top.Commits, h.Commits)), Ratio: r.Skew}
-	if r.Skew >= hotRatio && hot.Share >= hotShare {
-		r.Hot = &hot
-	}
 }
 
 func share(part, whole int64) float64 {

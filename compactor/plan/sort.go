@@ -130,6 +130,22 @@ func ParseOrder(terms []string) (Order, error) {
 	return o, nil
 }
 
+// columnNames reads a list of columns, quoted where they need it.
+func columnNames(s string) ([]string, error) {
+	var out []string
+	for _, term := range SplitSort(s) {
+		words, err := sortWords(term)
+		if err != nil {
+			return nil, err
+		}
+		if len(words) != 1 || words[0].mark {
+			return nil, fmt.Errorf("want columns with commas between them, not %q", term)
+		}
+		out = append(out, words[0].text)
+	}
+	return out, nil
+}
+
 func curve(text string, columns []string) error {
 	if len(columns) < 2 || len(columns) > MaxCurve {
 		return fmt.Errorf("sort term %q: a curve takes 2 to %d columns", text, MaxCurve)

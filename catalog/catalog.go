@@ -59,6 +59,7 @@ type Catalog struct {
 	cache *cache
 
 	metrics *metrics
+	latency latencies
 	session uuid.UUID // names this run in file names and in the intent ledger
 
 	work      sync.WaitGroup // committers and multi-table commits

@@ -72,11 +72,13 @@ func (c *Catalog) Commit(ctx context.Context, tx Transaction) (Committed, error)
 	if answer, found, err := c.answered(ctx, r); err != nil || found {
 		return answer, err
 	}
+	begin := c.cfg.Now()
 	if err := c.enqueue(r); err != nil {
 		return Committed{}, err
 	}
 	select {
 	case <-r.done:
+		c.measure(r, begin)
 		return r.answer, r.err
 	case <-ctx.Done():
 		// The commit goes on: somebody else may share its snapshot.
@@ -127,7 +129,7 @@ func newRequest(tx Transaction) (*request, error) {
 	}
 	for _, rec := range tx.Records {
 		if !recordKind(rec.Key) {
-			return nil, fmt.Errorf("%w: record key %q: a transaction may carry wm/, run/, job/, lease/, sched/, model/ and health/ keys", ErrInvalid, clip(rec.Key))
+			return nil, fmt.Errorf("%w: record key %q: a transaction may carry wm/, run/, job/, lease/, sched/, model/, health/ and hot/ keys", ErrInvalid, clip(rec.Key))
 		}
 		r.group = r.group && rec.Expect == nil
 	}
@@ -136,7 +138,7 @@ func newRequest(tx Transaction) (*request, error) {
 
 func recordKind(key string) bool {
 	kind, rest, ok := strings.Cut(key, "/")
-	return ok && rest != "" && slices.Contains([]string{"wm", "run", "job", "lease", "sched", "model", "health"}, kind)
+	return ok && rest != "" && slices.Contains([]string{"wm", "run", "job", "lease", "sched", "model", "health", "hot"}, kind)
 }
 
 // tableQueue is where transactions of one table wait. It lives as long as somebody uses it.

@@ -16,6 +16,9 @@ type Committer interface {
 	Commit(ctx context.Context, tx Transaction) (Committed, error)
 }
 
+// ActorCompactor is the actor of maintenance.
+const ActorCompactor = "compactor"
+
 // Transaction is one logical commit over any number of tables.
 type Transaction struct {
 	// ID is the commit id, a UUID's text. The same ID is applied at most once and

@@ -97,6 +97,7 @@ const (
 	KindPromote = jobs.Kind("promote")
 
 	KindManifests = jobs.Kind(plan.Manifests)
+	KindRebalance = jobs.Kind(plan.Rebalance)
 )
 
 // Service is the compactor. It is safe for concurrent use.
@@ -120,6 +121,8 @@ type Service struct {
 
 	usage ledger
 
+	scans chan scan // that were made and not yet looked at
+
 	locks keyed // one compaction, expiry or removal at a time on a table, here
 }
 
@@ -135,7 +138,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Service{cfg: cfg, policy: plan.DefaultPolicy(), metrics: newMetrics(cfg.Registerer), tables: map[uuid.UUID]*tracked{}, wake: make(chan struct{}, 1)}
+	s := &Service{cfg: cfg, policy: plan.DefaultPolicy(), metrics: newMetrics(cfg.Registerer), tables: map[uuid.UUID]*tracked{}, wake: make(chan struct{}, 1), scans: make(chan scan, waitingScans)}
 	if cfg.Policy != nil {
 		s.policy = *cfg.Policy
 	}
@@ -187,6 +190,7 @@ func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.follow(ctx) })
 	g.Go(func() error { return s.decideLoop(ctx) })
+	g.Go(func() error { return s.readLoop(ctx) })
 	g.Go(func() error { return s.scheduleLoop(ctx) })
 	if s.cfg.Workers > 0 {
 		g.Go(func() error { return s.queue.Run(ctx, s.cfg.Workers, s.handlers()) })

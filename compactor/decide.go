@@ -29,7 +29,7 @@ const (
 func (s *Service) decideLoop(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.Tick)
 	defer tick.Stop()
-	saved, swept := s.cfg.Now(), s.cfg.Now()
+	saved, swept, measured := s.cfg.Now(), s.cfg.Now(), time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -44,6 +44,12 @@ func (s *Service) decideLoop(ctx context.Context) error {
 			saved = now
 			if err := s.persist(ctx); err != nil && ctx.Err() == nil {
 				s.cfg.Logger.WarnContext(ctx, "save table health", "error", err)
+			}
+		}
+		if now := s.cfg.Now(); now.Sub(measured) >= idleLook {
+			measured = now
+			if err := s.completeFixes(ctx); err != nil && ctx.Err() == nil {
+				s.cfg.Logger.WarnContext(ctx, "measure what was done about hot partitions", "error", err)
 			}
 		}
 		if now := s.cfg.Now(); now.Sub(swept) >= s.cfg.OrphanEvery && !s.cfg.Manual {
@@ -209,8 +215,8 @@ func (s *Service) input(ctx context.Context, id uuid.UUID, active map[plan.Kind]
 			tr.unsaved = true
 		}
 		in.Health = tr.health.Clone()
-		in.SinceTidy = tr.sinceTidy()
-		tr.report = tr.health.Report(e.Policy, in.Snapshots)
+		in.SinceTidy, in.Reads = tr.sinceTidy(), tr.health.Reads(s.cfg.Now())
+		tr.report = tr.health.Report(e.Policy, in.Snapshots, s.cfg.Now())
 	}
 	in.NotBefore, in.Unreachable, in.LastOrphans, in.Pinned = maps.Clone(tr.notBefore), tr.unreachable, tr.lastOrphans, tr.pinned
 	in.Waiting = maps.Clone(tr.waiting)

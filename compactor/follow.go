@@ -154,7 +154,15 @@ func (s *Service) observe(ctx context.Context, e catalog.Event) error {
 }
 
 func (s *Service) forget(ctx context.Context, id uuid.UUID) error {
-	_, err := s.cfg.Store.Apply(ctx, catalog.Batch{Then: []catalog.Op{{Key: s.healthPrefix() + id.String(), Delete: true}}})
+	fixes, err := s.fixes(ctx, s.fixPrefix(id))
+	if err != nil {
+		return err
+	}
+	gone := []catalog.Op{{Key: s.healthPrefix() + id.String(), Delete: true}}
+	for _, f := range fixes {
+		gone = append(gone, catalog.Op{Key: f.key, Delete: true})
+	}
+	_, err = s.cfg.Store.Apply(ctx, catalog.Batch{Then: gone})
 	return err
 }
 
@@ -188,6 +196,7 @@ func (s *Service) recount(ctx context.Context, id uuid.UUID) error {
 		old = &tracked{unreachable: true}
 		s.tables[id] = old
 	}
+	h.Inherit(old.health)
 	old.health, old.touched, old.unsaved = h, true, true
 	return nil
 }

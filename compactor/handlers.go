@@ -36,6 +36,7 @@ func (s *Service) handlers() map[jobs.Kind]jobs.Handler {
 		KindOrphans: s.watched(s.orphans),
 
 		KindManifests: s.watched(s.onTable(s.tidy)),
+		KindRebalance: s.watched(s.onTable(s.rebalance)),
 	}
 	if s.cfg.Promote != nil {
 		h[KindPromote] = s.watched(s.promote)
@@ -128,7 +129,7 @@ func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (j
 			return outcome(sum, p.held), nil
 		}
 		if len(p.Groups) == 0 {
-			s.settle(id, p.policy, looked)
+			s.settle(id, p, looked)
 			return outcome(sum, p.WhyNot), nil
 		}
 		first = cmp.Or(first, p.ID(p.snapshot()))
@@ -156,8 +157,7 @@ func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (j
 			return outcome(sum, ""), err
 		}
 		sum = sum.Add(res)
-		s.metrics.wasted.Add(float64(res.Wasted))
-		s.metrics.carried.Add(float64(res.Carried))
+		s.compacted(id, p.Groups, res)
 		if res.Lost > 0 {
 			if conflicts++; conflicts <= replans {
 				continue
@@ -167,7 +167,7 @@ func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (j
 			return out, nil
 		}
 		if res.SnapshotID == 0 { // nothing could be done: the next round would find the same
-			s.settle(id, p.policy, looked)
+			s.settle(id, p, looked)
 			return outcome(sum, p.WhyNot), nil
 		}
 		s.mu.Lock()
@@ -178,7 +178,7 @@ func (s *Service) compact(ctx context.Context, task *jobs.Task, id uuid.UUID) (j
 		// What writers added meanwhile is for the next job: this one does not
 		// run after them.
 		if p.complete {
-			s.settle(id, p.policy, looked)
+			s.settle(id, p, looked)
 			return outcome(sum, p.WhyNot), nil
 		}
 	}
@@ -205,6 +205,8 @@ type planned struct {
 	table  *catalog.Table
 	scan   *lake.Scan
 	policy plan.Policy
+	// heldBack are hot partitions in which only fragments are joined.
+	heldBack map[string]bool
 	// complete: nothing was left out for the size of the job.
 	complete bool
 	// held says why the job may not go on now.
@@ -257,7 +259,8 @@ func (s *Service) planCompaction(ctx context.Context, id uuid.UUID, a ask) (plan
 		return planned{}, fmt.Errorf("plan compaction of %s: %w", t.Ident, err)
 	}
 	files, unread := rewrite.Files(t.Metadata, sc)
-	c := plan.Groups(files, policy, plan.Scope{Full: a.full, QuietFor: s.quietFor(id), Heat: s.heat(id)})
+	heldBack := s.heldBack(id, policy)
+	c := plan.Groups(files, policy, plan.Scope{Full: a.full, QuietFor: s.quietFor(id), HeldBack: heldBack, Heat: s.heat(id)})
 	if unread != "" {
 		c.WhyNot = unread
 	}
@@ -268,7 +271,7 @@ func (s *Service) planCompaction(ctx context.Context, id uuid.UUID, a ask) (plan
 			c.WhyNot = err.Error()
 		}
 	}
-	return planned{Compaction: c, table: t, scan: sc, policy: policy, complete: !c.Truncated, held: held, bounded: len(e.Bounds) > 0}, nil
+	return planned{Compaction: c, table: t, scan: sc, policy: policy, heldBack: heldBack, complete: !c.Truncated, held: held, bounded: len(e.Bounds) > 0}, nil
 }
 
 func (s *Service) quietFor(id uuid.UUID) func(key string) time.Duration {
@@ -289,11 +292,11 @@ func (s *Service) quietFor(id uuid.UUID) func(key string) time.Duration {
 	}
 }
 
-func (s *Service) settle(id uuid.UUID, p plan.Policy, looked time.Time) {
+func (s *Service) settle(id uuid.UUID, p planned, looked time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t := s.tables[id]; t != nil && t.health != nil {
-		t.health.Settle(p, looked)
+		t.health.Settle(p.policy, looked, p.heldBack)
 		t.unsaved = true
 	}
 }

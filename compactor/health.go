@@ -25,7 +25,7 @@ func (s *Service) Health(tableID uuid.UUID) *firnv1.Health {
 	r := t.report
 	if t.touched || t.looked.IsZero() {
 		// Since the last look; before the first, by the service's policy.
-		r = t.health.Report(*cmp.Or(t.policy, &s.policy), t.snapshots)
+		r = t.health.Report(*cmp.Or(t.policy, &s.policy), t.snapshots, s.cfg.Now())
 	}
 	h := &firnv1.Health{
 		Score: int32(r.Score), SmallFiles: uint64(max(r.SmallFiles, 0)), AverageFileBytes: uint64(max(r.AverageFile, 0)),

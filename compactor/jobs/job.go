@@ -72,6 +72,9 @@ type Spec struct {
 	Full bool `json:"full,omitempty"`
 	// Reshape moves files of old partition specs whatever the policy says.
 	Reshape bool `json:"reshape,omitempty"`
+	// Step of a rebalance, and Partition by its key; empty: what is ready, where it is hot.
+	Step      string `json:"step,omitempty"`
+	Partition string `json:"partition,omitempty"`
 	// Key of jobs that must not be active together; empty: kind, table and model.
 	Key string `json:"key,omitempty"`
 	// NotBefore delays the first run.

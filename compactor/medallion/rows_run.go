@@ -175,7 +175,7 @@ func (s *Service) stageChanges(ctx context.Context, g *stage, p *publication, ch
 		}
 	}
 	t := p.changes
-	location := s.cfg.Catalog.DataPath(t) + "/" + uuid.NewString() + ".parquet"
+	location := parquet.Location(t.Metadata.Properties(), s.cfg.Catalog.DataPath(t), uuid.NewString()+".parquet")
 	key, err := s.cfg.Bucket.Key(location)
 	if err != nil {
 		return err

@@ -279,7 +279,7 @@ func (s *Service) writeDeleteFile(ctx context.Context, t *catalog.Table, spec ic
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	location := s.cfg.Catalog.DataPath(t) + "/" + uuid.NewString() + "-deletes.parquet"
+	location := parquet.Location(t.Metadata.Properties(), s.cfg.Catalog.DataPath(t), uuid.NewString()+"-deletes.parquet")
 	key, err := s.cfg.Bucket.Key(location)
 	if err != nil {
 		return nil, err

@@ -292,6 +292,7 @@ func TestHotPartitionsAreHeldBack(t *testing.T) {
 // has grown by half.
 func TestRebalanceIsProposed(t *testing.T) {
 	p := plan.DefaultPolicy()
+	p.HotColumns = []string{"id"}
 	h, l := plan.NewHealth(uuid.New()), &log{at: start}
 	h.Apply(l.next("append", delta("UK", 20, 128<<20), delta("France", 1, 1<<20), delta("Italy", 1, 1<<20)))
 	key := hotKey(h, "UK")
@@ -303,7 +304,7 @@ func TestRebalanceIsProposed(t *testing.T) {
 	if proposed(start) || !proposed(cool) {
 		t.Error("not when it is cool")
 	}
-	h.Balanced(key)
+	h.Balanced(key, p.HotColumns, cool)
 	if proposed(cool) {
 		t.Error("again, though nothing came")
 	}
@@ -311,6 +312,11 @@ func TestRebalanceIsProposed(t *testing.T) {
 	h.Apply(l.next("append", delta("UK", 11, 128<<20)))
 	if proposed(cool) || !proposed(cool.Add(time.Minute)) {
 		t.Error("not when it has grown")
+	}
+	h.Balanced(key, p.HotColumns, cool)
+	p.HotColumns = []string{"customer"}
+	if proposed(cool.Add(time.Minute)) || !proposed(cool.Add(25*time.Hour)) {
+		t.Error("not when rows are looked up by another column, a day later")
 	}
 	p.HotFix = plan.FixOff
 	if proposed(cool.Add(time.Minute)) {

@@ -65,13 +65,17 @@ func (p Policy) reshapes(files []File, heat func(key string) float64) []Group {
 	slices.SortFunc(all, func(a, b *partition) int { return cmp.Compare(a.key, b.key) })
 	var groups []Group
 	var heats []float64
+	targets := int64(reshapeTargets)
+	if len(p.Sort) > 0 { // outputs of one sort have a range each
+		targets = sortedTargets
+	}
 	var pack []File
 	var packed int64
 	var warmest float64
 	partitions := 0
 	add := func(files []File, partitions int, heat float64) {
 		q := p
-		q.Target = p.Target * reshapeTargets
+		q.Target = p.Target * targets
 		for _, part := range q.cut(files) {
 			groups = append(groups, p.reshape(part, partitions))
 			heats = append(heats, heat)
@@ -88,7 +92,7 @@ func (p Policy) reshapes(files []File, heat func(key string) float64) []Group {
 			add(q.files, 1, q.heat)
 			continue
 		}
-		if packed+q.bytes > reshapeTargets*p.Target || len(pack)+len(q.files) > p.MaxGroupFiles || len(pack) > 0 && pack[0].SpecID != q.files[0].SpecID {
+		if packed+q.bytes > targets*p.Target || len(pack)+len(q.files) > p.MaxGroupFiles || len(pack) > 0 && pack[0].SpecID != q.files[0].SpecID {
 			flush()
 		}
 		pack, packed, warmest = append(pack, q.files...), packed+q.bytes, max(warmest, q.heat)

@@ -69,6 +69,9 @@ func (p Policy) bucketRung(h Hot, f Facts, why string) Rung {
 	}
 	column := ""
 	for _, l := range f.Lookups {
+		if l.Bucketed && h.SpecID != p.SpecID && p.HotFix == FixSpec {
+			return Rung{StepBucket, StateReady, "its files are of the partition spec before the bucket of " + l.Column}
+		}
 		if l.Bucketed {
 			return Rung{StepBucket, StateOn, "the partition spec has a bucket of " + l.Column}
 		}

@@ -46,8 +46,8 @@ func (c *compaction) commit(ctx context.Context, outputs []output) (Result, erro
 		c.cfg.BeforeApply(ctx)
 		c.Progress.Progress("commit", res.BytesIn, res.BytesIn)
 		done, err := Commit(ctx, c.cfg.Catalog, catalog.Transaction{
-			ID: uuid.NewString(), Actor: "compactor",
-			Tables: []catalog.TableChange{{Table: c.Table.ID, Snapshot: change}},
+			ID: uuid.NewString(), Actor: catalog.ActorCompactor,
+			Tables: []catalog.TableChange{{Table: c.Table.ID, Snapshot: change}}, Records: c.Records,
 		})
 		if err == nil {
 			for _, t := range done.Tables {
@@ -80,6 +80,7 @@ func (c *compaction) change(outputs []output) (Result, *catalog.SnapshotChange, 
 			continue
 		case o.lost:
 			res.Lost++
+			res.Contested = append(res.Contested, plan.Key(c.Groups[i].SpecID, c.Groups[i].Partition))
 			for _, f := range o.files {
 				res.Wasted += f.FileSizeBytes()
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/internal/lake"
+	firnparquet "github.com/firnlake/firn/internal/parquet"
 )
 
 // Compaction is a request to carry out groups of one table.
@@ -29,6 +30,8 @@ type Compaction struct {
 	// JobID is part of the names of outputs, so that files in flight are known.
 	JobID    string
 	Progress Progress
+	// Records are written by the commit.
+	Records []catalog.Record
 }
 
 // Result of a compaction.
@@ -53,6 +56,8 @@ type Result struct {
 	// later attempt wrote anew.
 	Lost   int
 	Wasted int64
+	// Contested are the partitions, by their keys, of lost groups.
+	Contested []string
 }
 
 // Add sums up the results of several commits.
@@ -74,6 +79,7 @@ func (r Result) Add(o Result) Result {
 	r.Left = append(r.Left, o.Left...)
 	r.Carried += o.Carried
 	r.Lost += o.Lost
+	r.Contested = append(r.Contested, o.Contested...)
 	r.Wasted += o.Wasted
 	if o.SnapshotID != 0 {
 		r.SnapshotID = o.SnapshotID
@@ -230,5 +236,6 @@ func (c *compaction) group(ctx context.Context, dir string, index int, g plan.Gr
 
 // location of an output: below the table's data, with the job in its name.
 func (c *compaction) location(index, part int) string {
-	return fmt.Sprintf("%s/compact-%s-%d-%d-%s.parquet", c.cfg.Catalog.DataPath(c.Table), c.JobID, index, part, uuid.NewString())
+	name := fmt.Sprintf("compact-%s-%d-%d-%s.parquet", c.JobID, index, part, uuid.NewString())
+	return firnparquet.Location(c.Table.Metadata.Properties(), c.cfg.Catalog.DataPath(c.Table), name)
 }

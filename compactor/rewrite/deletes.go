@@ -51,7 +51,8 @@ func (c *compaction) writeDeletes(ctx context.Context, outputs []output) error {
 }
 
 func (c *compaction) deletesLocation(ext string) string {
-	return fmt.Sprintf("%s/compact-%s-deletes-%s.%s", c.cfg.Catalog.DataPath(c.Table), c.JobID, uuid.NewString(), ext)
+	name := fmt.Sprintf("compact-%s-deletes-%s.%s", c.JobID, uuid.NewString(), ext)
+	return firnparquet.Location(c.Table.Metadata.Properties(), c.cfg.Catalog.DataPath(c.Table), name)
 }
 
 // bitmaps calls f for each output file that rows are deleted from.

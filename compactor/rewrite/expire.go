@@ -116,7 +116,7 @@ func (w *Worker) Expire(ctx context.Context, t *catalog.Table, p plan.Policy) (E
 		return e, nil
 	}
 	_, err := Commit(ctx, w.cfg.Catalog, catalog.Transaction{
-		ID: uuid.NewString(), Actor: "compactor",
+		ID: uuid.NewString(), Actor: catalog.ActorCompactor,
 		Tables: []catalog.TableChange{{
 			Table:        t.ID,
 			Requirements: []table.Requirement{unreferenced{e.Remove}},

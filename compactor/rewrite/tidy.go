@@ -66,7 +66,7 @@ func (w *Worker) Tidy(ctx context.Context, t *catalog.Table, all bool) (out Tidi
 func (w *Worker) replace(ctx context.Context, t *catalog.Table, change *catalog.SnapshotChange) error {
 	change.Operation = table.OpReplace
 	_, err := Commit(ctx, w.cfg.Catalog, catalog.Transaction{
-		ID: uuid.NewString(), Actor: "compactor",
+		ID: uuid.NewString(), Actor: catalog.ActorCompactor,
 		Tables: []catalog.TableChange{{Table: t.ID, Snapshot: change}},
 	})
 	return err

@@ -72,7 +72,7 @@ func (f *openFile) put(ctx context.Context, bucket *objstore.Bucket, prefix stri
 	if err != nil {
 		return nil, fmt.Errorf("footer of a data file: %w", err)
 	}
-	location := prefix + "/" + uuid.NewString() + ".parquet"
+	location := Location(f.opts.Properties, prefix, uuid.NewString()+".parquet")
 	df, err := DataFile(f.opts, location, int64(f.buf.Len()), md)
 	if err != nil {
 		return nil, err

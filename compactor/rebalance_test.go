@@ -1,0 +1,313 @@
+package compactor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	iceio "github.com/apache/iceberg-go/io"
+	"github.com/apache/iceberg-go/table"
+	"github.com/stretchr/testify/require"
+
+	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/catalog/memstore"
+	"github.com/firnlake/firn/compactor"
+	"github.com/firnlake/firn/compactor/jobs"
+	"github.com/firnlake/firn/compactor/plan"
+	"github.com/firnlake/firn/internal/lake"
+)
+
+// shuffledSQL is n rows whose ids lie anywhere below 100,000.
+func shuffledSQL(country string, from, n int) string {
+	return fmt.Sprintf("SELECT country, (hash(id) %% 100000)::BIGINT AS id, amount, \"at\", score, tags FROM (%s)", rowsSQL(country, from, n))
+}
+
+// heat fills one partition with many files, each with ids from everywhere, and four
+// others with little.
+func (h *house) heat(props iceberg.Properties) *catalog.Table {
+	h.T.Helper()
+	all := iceberg.Properties{"write.target-file-size-bytes": "16384", "firn.compact.quiet": "0s"}
+	maps.Copy(all, props)
+	t := h.create("silver.lines", all)
+	var entries []catalog.FileEntry
+	for i := range 24 {
+		entries = append(entries, h.Write(t, shuffledSQL("United Kingdom", i*1000, 1000))...)
+	}
+	for i, c := range []string{"France", "Italy", "Spain", "NULL"} {
+		entries = append(entries, h.Write(t, shuffledSQL(c, 50_000+i*100, 20))...)
+	}
+	h.Commit(t, table.OpAppend, entries...)
+	return t
+}
+
+// openedBy counts the files that iceberg-go plans for lookups of ids in the hot
+// partition: no code of ours takes part.
+func (h *house) openedBy(t *catalog.Table, snapshot int64) (files float64) {
+	h.T.Helper()
+	t = h.load(t)
+	fio := func(context.Context) (iceio.IO, error) { return h.Bucket.FileIO(), nil }
+	tbl := table.New(table.Identifier{"x"}, t.Metadata, t.MetadataLocation, fio, nil)
+	const lookups = 20
+	for i := range lookups {
+		filter := iceberg.NewAnd(iceberg.EqualTo(iceberg.Reference("country"), "United Kingdom"), iceberg.EqualTo(iceberg.Reference("id"), int64(i*5000+17)))
+		opts := []table.ScanOption{table.WithRowFilter(filter)}
+		if snapshot != 0 {
+			opts = append(opts, table.WithSnapshotID(snapshot))
+		}
+		tasks, err := tbl.Scan(opts...).PlanFiles(context.Background())
+		require.NoError(h.T, err)
+		files += float64(len(tasks)) / lookups
+	}
+	return files
+}
+
+// known waits until the service has counted a table's files, and those scans.
+func (h *house) known(t *catalog.Table, is func(compactor.HotPartitions) bool) compactor.HotPartitions {
+	h.T.Helper()
+	var hot compactor.HotPartitions
+	require.Eventually(h.T, func() (ok bool) {
+		var err error
+		hot, err = h.service.HotPartitions(context.Background(), t.Ident)
+		return err == nil && is(hot)
+	}, 30*time.Second, 20*time.Millisecond)
+	return hot
+}
+
+func (h *house) rebalance(t *catalog.Table, step plan.Step, values map[string]*string) jobs.Job {
+	h.T.Helper()
+	j, err := h.service.Rebalance(context.Background(), t.Ident, step, values)
+	require.NoError(h.T, err)
+	return h.wait(j.ID)
+}
+
+func lookup(id int64) iceberg.BooleanExpression {
+	return iceberg.EqualTo(iceberg.Reference("id"), id)
+}
+
+func demanded(hot compactor.HotPartitions) bool {
+	return len(hot.Partitions) == 1 && hot.Partitions[0].Rung(plan.StepCluster).State == plan.StateReady
+}
+
+// A partition that holds nearly everything is laid out by the column that scans
+// select by: a lookup then opens few of its files. All rows stay, with their ids;
+// the record says what it was like before and after, and an independent planner
+// agrees.
+func TestClusterCoolsAHotPartition(t *testing.T) {
+	for _, version := range []string{"2", "3"} {
+		t.Run("v"+version, func(t *testing.T) {
+			h := newHouse(t, func(c *compactor.Config) { c.Tick = 10 * time.Millisecond })
+			h.Run(h.service.Run)
+			tbl := h.heat(iceberg.Properties{"format-version": version})
+			if version == "2" {
+				for _, f := range h.live(tbl)[:3] {
+					h.deletePositions(tbl, f.Data, 1, 5, 7)
+				}
+			}
+			base := h.load(tbl).CurrentSnapshot().SnapshotID
+			before, opened := h.rows(tbl, 0), h.openedBy(tbl, 0)
+			require.Greater(t, opened, 20.0, "ids lie everywhere")
+			hot := h.known(tbl, func(hot compactor.HotPartitions) bool { return len(hot.Partitions) == 1 })
+			require.Equal(t, plan.StateAsks, hot.Partitions[0].Rung(plan.StepCluster).State, "nobody has read it")
+			for i := range 5 {
+				h.service.ObserveScan(tbl.ID, lookup(int64(i)))
+			}
+			hot = h.known(tbl, demanded)
+			require.Equal(t, "United Kingdom", *hot.Partitions[0].Values["country"])
+			lineage := func() []map[string]any {
+				return h.query(tbl, lake.RelationOptions{WithRowID: true}, `SELECT id, "at", _row_id FROM %s ORDER BY ALL`)
+			}
+			ids := lineage()
+
+			j := h.rebalance(tbl, "", nil)
+			require.Equal(t, jobs.Succeeded, j.State, j.Error)
+			require.Contains(t, j.Outcome.Proof["fix_1"], "cluster of country=United Kingdom, by \"id\": a lookup by id opens")
+			require.Equal(t, before, h.rows(tbl, 0))
+			require.Equal(t, before, h.rows(tbl, base), "the older snapshot stays readable")
+			if version == "3" {
+				require.Equal(t, ids, lineage())
+			}
+			cooled := h.openedBy(tbl, 0)
+			require.Less(t, cooled, 3.0)
+
+			fixes, err := h.service.Fixes(t.Context(), tbl.ID)
+			require.NoError(t, err)
+			require.Len(t, fixes, 1)
+			fix := fixes[0]
+			require.NotNil(t, fix.After)
+			require.Equal(t, j.Outcome.SnapshotID, fix.After.SnapshotID)
+			require.Equal(t, base, fix.Before.SnapshotID)
+			require.Greater(t, fix.Before.Lookups[0].Files, 20.0)
+			require.Less(t, fix.After.Lookups[0].Files, 3.0)
+			require.Less(t, fix.After.Lookups[0].Bytes, fix.Before.Lookups[0].Bytes/4)
+			require.InDelta(t, cooled, fix.After.Lookups[0].Files, 1, "another planner opens as many")
+
+			hot = h.known(tbl, func(compactor.HotPartitions) bool { return true })
+			require.Equal(t, plan.StateIdle, hot.Partitions[0].Rung(plan.StepCluster).State, "it is done")
+			snapshot := h.load(tbl).CurrentSnapshot().SnapshotID
+			j = h.rebalance(tbl, "", nil)
+			require.Equal(t, jobs.Succeeded, j.State, j.Error)
+			require.Equal(t, snapshot, h.load(tbl).CurrentSnapshot().SnapshotID, "a second one finds nothing to do")
+			require.Contains(t, j.Outcome.Proof["why_not_more"], "laid out well")
+		})
+	}
+}
+
+// A bucket of the column that is compared with single values, by a change of the
+// partition spec: only when asked for, or allowed.
+func TestBucketCoolsAHotPartition(t *testing.T) {
+	h := newHouse(t, func(c *compactor.Config) { c.Tick = 10 * time.Millisecond })
+	h.Run(h.service.Run)
+	tbl := h.heat(iceberg.Properties{"firn.hot.columns": "id"})
+	before := h.rows(tbl, 0)
+	h.known(tbl, demanded)
+	j := h.rebalance(tbl, plan.StepBucket, map[string]*string{"country": new("United Kingdom")})
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.Equal(t, "reshape", j.Outcome.Tier)
+	require.Equal(t, before, h.rows(tbl, 0))
+	spec := h.load(tbl).Metadata.PartitionSpec()
+	require.Equal(t, 2, spec.NumFields())
+	require.Equal(t, "bucket[8]", spec.Field(1).Transform.String())
+	buckets, cold := map[any]bool{}, 0
+	for _, f := range h.live(tbl) {
+		if int(f.Data.SpecID()) == spec.ID() {
+			buckets[f.Data.Partition()[spec.Field(1).FieldID]] = true
+		} else {
+			cold++
+		}
+	}
+	require.Len(t, buckets, 8)
+	require.Equal(t, 4, cold, "the others stay where they are")
+	require.Less(t, h.openedBy(tbl, 0), 2.0)
+	fixes, err := h.service.Fixes(t.Context(), tbl.ID)
+	require.NoError(t, err)
+	require.Len(t, fixes, 1)
+	require.Equal(t, "bucket[8] of id", fixes[0].Detail)
+	require.Less(t, fixes[0].After.Lookups[0].Files, 3.0)
+	require.Less(t, fixes[0].After.Skew, fixes[0].Before.Skew)
+}
+
+// Many partitions with little in each become fewer, with all rows.
+func TestCoarsenJoinsPartitions(t *testing.T) {
+	for _, version := range []string{"1", "2"} {
+		t.Run("v"+version, func(t *testing.T) {
+			h := newHouse(t, func(c *compactor.Config) { c.Tick = 10 * time.Millisecond })
+			h.Run(h.service.Run)
+			tbl := h.create("silver.days", iceberg.Properties{"format-version": version, "firn.hot.fix": "spec"})
+			h.respec(tbl, "at/day")
+			sql := `SELECT 'France' AS country, i::BIGINT AS id, 1::DECIMAL(18,3) AS amount, TIMESTAMP '2026-01-01' + INTERVAL (i) DAY AS "at", 1.0::DOUBLE AS score, NULL::VARCHAR[] AS tags FROM range(120) t(i)`
+			h.Commit(h.load(tbl), table.OpAppend, h.Write(h.load(tbl), sql)...)
+			before := h.rows(tbl, 0)
+			hot := h.known(tbl, func(hot compactor.HotPartitions) bool { return hot.Distribution.Partitions == 120 })
+			require.Equal(t, plan.StateReady, hot.Coarsen.State, hot.Coarsen.Reason)
+			j := h.rebalance(tbl, "", nil)
+			require.Equal(t, jobs.Succeeded, j.State, j.Error)
+			require.Equal(t, before, h.rows(tbl, 0))
+			hot = h.known(tbl, func(hot compactor.HotPartitions) bool { return hot.Distribution.Partitions == 4 })
+			require.Equal(t, plan.StateIdle, hot.Coarsen.State)
+			require.Len(t, hot.Fixes, 1)
+			require.EqualValues(t, 120, hot.Fixes[0].Before.Files)
+			require.EqualValues(t, 4, hot.Fixes[0].After.Files)
+			require.Equal(t, "month instead of day of at", hot.Fixes[0].Detail)
+		})
+	}
+}
+
+// Each write of a rebalance may fail, or succeed and look failed: the rows stay, the
+// job ends well when it is run again, and the record tells of it once.
+func TestRebalanceThroughFaults(t *testing.T) {
+	for name, fault := range map[string]memstore.Fault{
+		"did not happen":              {Before: errors.New("disk")},
+		"happened, and looked failed": {After: errors.New("connection reset")},
+	} {
+		for _, step := range []plan.Step{plan.StepCluster, plan.StepBucket, plan.StepCoarsen} {
+			t.Run(name+"/"+string(step), func(t *testing.T) {
+				for at := 1; ; at++ {
+					h := newHouse(t, func(c *compactor.Config) { c.Tick = 10 * time.Millisecond })
+					h.Run(h.service.Run)
+					tbl := h.heat(iceberg.Properties{"firn.hot.columns": "id"})
+					if step == plan.StepCoarsen {
+						h.respec(tbl, "country/identity", "at/hour")
+						h.Commit(h.load(tbl), table.OpAppend, h.Write(h.load(tbl), rowsSQL("Norway", 0, 9000))...)
+					}
+					before := h.rows(tbl, 0)
+					h.known(tbl, func(hot compactor.HotPartitions) bool { return len(hot.Partitions) > 0 })
+					commits, hit := 0, false
+					h.Store.InjectApply(func(b catalog.Batch) memstore.Fault {
+						for _, op := range b.Then {
+							if strings.HasPrefix(op.Key, "commit/") || strings.HasPrefix(op.Key, "hot/") {
+								if commits++; commits == at {
+									hit = true
+									return fault
+								}
+								break
+							}
+						}
+						return memstore.Fault{}
+					})
+					uk := map[string]*string{"country": new("United Kingdom")}
+					if step == plan.StepCoarsen {
+						uk = nil
+					}
+					j := h.rebalance(tbl, step, uk)
+					h.Store.InjectApply(nil)
+					if !hit {
+						require.Greater(t, at, 2, "no write was hit")
+						return
+					}
+					if j.State == jobs.Failed {
+						j, err := h.service.Queue().Retry(t.Context(), j.ID)
+						require.NoError(t, err)
+						j = h.wait(j.ID)
+						require.Equal(t, jobs.Succeeded, j.State, j.Error)
+					}
+					require.Equal(t, before, h.rows(tbl, 0), "write %d", at)
+					hot := h.known(tbl, func(hot compactor.HotPartitions) bool { return len(hot.Fixes) > 0 && hot.Fixes[0].After != nil })
+					require.Len(t, hot.Fixes, 1, "write %d", at)
+					require.Equal(t, step, hot.Fixes[0].Step)
+					if step != plan.StepCoarsen {
+						require.Less(t, h.openedBy(tbl, 0), 3.0, "write %d", at)
+					}
+				}
+			})
+		}
+	}
+}
+
+// The planner proposes it by itself, once the partition is cool.
+func TestHotPartitionsAreCooledUnasked(t *testing.T) {
+	h := newHouse(t, func(c *compactor.Config) { c.Tick, c.Manual = 10*time.Millisecond, false })
+	h.Run(h.service.Run)
+	tbl := h.heat(iceberg.Properties{"firn.hot.columns": "id", "firn.compact.quiet": "200ms"})
+	before := h.rows(tbl, 0)
+	hot := h.known(tbl, func(hot compactor.HotPartitions) bool { return len(hot.Fixes) == 1 && hot.Fixes[0].After != nil })
+	require.Equal(t, plan.StepCluster, hot.Fixes[0].Step)
+	require.Less(t, hot.Fixes[0].After.Lookups[0].Files, 3.0)
+	require.Equal(t, before, h.rows(tbl, 0))
+}
+
+// What cannot be done is said, with what would help.
+func TestRebalanceRefuses(t *testing.T) {
+	h := newHouse(t, func(c *compactor.Config) { c.Tick = 10 * time.Millisecond })
+	h.Run(h.service.Run)
+	tbl := h.heat(nil)
+	h.known(tbl, func(hot compactor.HotPartitions) bool { return len(hot.Partitions) == 1 })
+	_, err := h.service.Rebalance(t.Context(), tbl.Ident, "", map[string]*string{"country": new("Atlantis")})
+	require.ErrorIs(t, err, catalog.ErrInvalid)
+	require.ErrorContains(t, err, "no partition country=Atlantis")
+	for step, text := range map[plan.Step]string{
+		plan.StepGroup:   "can be asked for",
+		plan.StepCluster: "set firn.hot.columns",
+		plan.StepBucket:  "set firn.hot.columns",
+		plan.StepCoarsen: "no field of the partition spec can be coarser",
+	} {
+		j := h.rebalance(tbl, step, nil)
+		require.Equal(t, jobs.Failed, j.State)
+		require.Contains(t, j.Error, text)
+		require.Equal(t, 1, j.Attempt, "nothing is tried again")
+	}
+}

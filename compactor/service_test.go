@@ -74,7 +74,7 @@ func TestHealthNamesTheHotPartitionAndSurvivesARestart(t *testing.T) {
 	}
 	hot := func(s *compactor.Service) func() bool {
 		return func() bool {
-			return strings.Contains(fmt.Sprint(s.Health(tbl.ID).GetReasons()), "country=United Kingdom holds 9")
+			return strings.Contains(fmt.Sprint(s.Health(tbl.ID).GetReasons()), "country=United Kingdom is hot: 9")
 		}
 	}
 	h.eventually("hot partition in the reasons", func() bool {

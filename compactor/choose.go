@@ -12,20 +12,20 @@ import (
 	"github.com/firnlake/firn/compactor/rewrite"
 )
 
-// chosen is what a rebalance does next.
-type chosen struct {
+// remedy is what a rebalance does next.
+type remedy struct {
 	step plan.Step
 	hot  plan.Hot
 }
 
 // choose finds the next thing to do; why says what was left and for which reason.
-func (v *hotView) choose(step plan.Step, key string, looked map[string]bool) (c *chosen, why []string, err error) {
+func (v *hotView) choose(step plan.Step, key string, looked map[string]bool) (c *remedy, why []string, err error) {
 	if step != "" && !slices.Contains([]plan.Step{plan.StepCluster, plan.StepBucket, plan.StepCoarsen, plan.StepPaths}, step) {
 		return nil, nil, fmt.Errorf("%w: step %q: %s, %s, %s and %s can be asked for; the others work by themselves", catalog.ErrInvalid, step,
 			plan.StepCluster, plan.StepBucket, plan.StepCoarsen, plan.StepPaths)
 	}
 	if step == plan.StepCoarsen || step == plan.StepPaths {
-		return &chosen{step: step}, nil, nil
+		return &remedy{step: step}, nil, nil
 	}
 	hot := v.hot
 	if key != "" {
@@ -38,7 +38,7 @@ func (v *hotView) choose(step plan.Step, key string, looked map[string]bool) (c 
 			return nil, nil, fmt.Errorf("%w: no partition is hot: name one with --partition", catalog.ErrInvalid)
 		}
 		if v.coarsen.State == plan.StateReady && !looked[""] {
-			return &chosen{step: plan.StepCoarsen}, nil, nil
+			return &remedy{step: plan.StepCoarsen}, nil, nil
 		}
 		return nil, []string{"no partition is hot"}, nil
 	}
@@ -47,19 +47,19 @@ func (v *hotView) choose(step plan.Step, key string, looked map[string]bool) (c 
 			continue
 		}
 		if step != "" {
-			return &chosen{step: step, hot: h.Hot}, nil, nil
+			return &remedy{step: step, hot: h.Hot}, nil, nil
 		}
 		for _, r := range h.rungs {
 			switch {
 			case r.State == plan.StateReady && r.Step != plan.StepCoarsen:
-				return &chosen{step: r.Step, hot: h.Hot}, nil, nil
+				return &remedy{step: r.Step, hot: h.Hot}, nil, nil
 			case (r.Step == plan.StepCluster || r.Step == plan.StepBucket) && r.State != plan.StateOn:
 				why = append(why, fmt.Sprintf("%s of %s: %s", r.Step, plan.PartitionText(h.Values), r.Reason))
 			}
 		}
 	}
 	if v.coarsen.State == plan.StateReady && !looked[""] {
-		return &chosen{step: plan.StepCoarsen}, why, nil
+		return &remedy{step: plan.StepCoarsen}, why, nil
 	}
 	return nil, why, nil
 }
@@ -78,7 +78,7 @@ func (v *hotView) order(probes []rewrite.Probe) []string {
 }
 
 // change is what a step makes of the partition spec.
-func (v *hotView) change(c chosen) (rewrite.Respec, error) {
+func (v *hotView) change(c remedy) (rewrite.Respec, error) {
 	if c.step == plan.StepCoarsen {
 		r, ok := rewrite.Coarser(v.table.Metadata)
 		if !ok {
@@ -102,7 +102,7 @@ func (v *hotView) change(c chosen) (rewrite.Respec, error) {
 }
 
 // fixOf is what an earlier run of a job has recorded of a step; nil if nothing.
-func (s *Service) fixOf(ctx context.Context, table uuid.UUID, job string, c chosen) (*Fix, error) {
+func (s *Service) fixOf(ctx context.Context, table uuid.UUID, job string, c remedy) (*Fix, error) {
 	fixes, err := s.Fixes(ctx, table)
 	i := slices.IndexFunc(fixes, func(f Fix) bool { return f.JobID == job && f.Step == c.step && f.Key == c.hot.Key })
 	if err != nil || i < 0 {

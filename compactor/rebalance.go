@@ -32,7 +32,7 @@ func (s *Service) rebalance(ctx context.Context, task *jobs.Task, id uuid.UUID) 
 			return outcome(sum, ""), err
 		}
 		if v.partition(task.Partition) == nil {
-			done, err := s.fixOf(ctx, id, task.ID, chosen{plan.Step(task.Step), plan.Hot{Key: task.Partition}})
+			done, err := s.fixOf(ctx, id, task.ID, remedy{plan.Step(task.Step), plan.Hot{Key: task.Partition}})
 			if err != nil {
 				return outcome(sum, ""), err
 			}
@@ -105,7 +105,7 @@ func (s *Service) balanced(id uuid.UUID, v *hotView, looked map[string]bool, all
 }
 
 // cool does one step.
-func (s *Service) cool(ctx context.Context, task *jobs.Task, v *hotView, c chosen) (rewrite.Result, string, error) {
+func (s *Service) cool(ctx context.Context, task *jobs.Task, v *hotView, c remedy) (rewrite.Result, string, error) {
 	if c.step == plan.StepPaths {
 		return rewrite.Result{}, "new objects have hashed prefixes from now on", s.worker.SetProperty(ctx, v.table, plan.PropertyObjectPaths, "true")
 	}
@@ -182,7 +182,7 @@ func (s *Service) move(ctx context.Context, run rewrite.Compaction, groups []pla
 
 // planCluster lays out all files of the partition; the record is of the commit that
 // does it.
-func (s *Service) planCluster(v *hotView, c chosen, files []plan.File, run *rewrite.Compaction, fix *Fix) ([]plan.Group, error) {
+func (s *Service) planCluster(v *hotView, c remedy, files []plan.File, run *rewrite.Compaction, fix *Fix) ([]plan.Group, error) {
 	if len(fix.Probes) == 0 {
 		return nil, jobs.Permanent(fmt.Errorf("%w: cluster %s: %s", catalog.ErrInvalid, plan.PartitionText(c.hot.Values), v.why))
 	}
@@ -205,7 +205,7 @@ func (s *Service) planCluster(v *hotView, c chosen, files []plan.File, run *rewr
 // planRespec changes the partition spec, and plans to move the files that it is
 // about. The record is of the commit that changes the spec: a job that is run again
 // finds it, and goes on with the files.
-func (s *Service) planRespec(ctx context.Context, v *hotView, c chosen, files []plan.File, run *rewrite.Compaction, fix, done *Fix) ([]plan.Group, error) {
+func (s *Service) planRespec(ctx context.Context, v *hotView, c remedy, files []plan.File, run *rewrite.Compaction, fix, done *Fix) ([]plan.Group, error) {
 	if done != nil {
 		*fix = *done
 	} else {

@@ -2,6 +2,7 @@ package compactor_test
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,6 +38,45 @@ func BenchmarkFiveSmallFiles(b *testing.B) {
 			b.ReportMetric(float64(sum.Milliseconds())/float64(n), "ms/job")
 		})
 	}
+}
+
+// BenchmarkFuseJob prints MB of input per CPU-second of a whole job: plan, copy,
+// proof, put over S3 into this process's gateway, and commit.
+func BenchmarkFuseJob(b *testing.B) {
+	for _, version := range []string{"2", "3"} {
+		b.Run("v"+version, func(b *testing.B) {
+			h := newHouse(b)
+			h.Run(h.service.Run)
+			var bytes, spent float64
+			n := 0
+			for b.Loop() {
+				b.StopTimer()
+				tbl := h.create(fmt.Sprint("bronze.f", n), iceberg.Properties{"format-version": version, "write.target-file-size-bytes": "1073741824", "firn.compact.max-job-bytes": "8589934592"})
+				for i := range 30 {
+					h.Commit(tbl, "append", h.Write(tbl, randomRows(i*100_000, 100_000))...)
+				}
+				start := cpu()
+				b.StartTimer()
+				j := h.job(compactor.KindCompact, tbl)
+				if j.State != jobs.Succeeded || j.Outcome.Tier != "fuse" {
+					b.Fatal(j.Error, j.Outcome.Tier)
+				}
+				spent += (cpu() - start).Seconds()
+				bytes += float64(j.Outcome.BytesIn)
+				n++
+			}
+			b.ReportMetric(bytes/1e6/spent, "MB/CPU-s")
+			b.ReportMetric(bytes/1e6/float64(n), "MB/job")
+		})
+	}
+}
+
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkRewrite prints MB of input per CPU-second of the SQL workers, with

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/apache/arrow-go/v18/parquet"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/internal/lake"
+	"github.com/firnlake/firn/internal/objstore"
 	firnparquet "github.com/firnlake/firn/internal/parquet"
 	"github.com/firnlake/firn/internal/parquet/fuse"
 )
@@ -47,17 +49,12 @@ func (c *compaction) fuse(ctx context.Context, dir string, index int, g plan.Gro
 	if err != nil {
 		return output{}, err
 	}
-	path := filepath.Join(dir, "fused.parquet")
-	// Verified against the checksums of what was read.
-	res, err := p.WriteFile(ctx, path)
+	res, store, err := c.assemble(ctx, p, filepath.Join(dir, "fused.parquet"), c.location(index, 0))
 	if errors.Is(err, fuse.ErrNotFusable) {
 		return output{}, fmt.Errorf("%w: %w", errFuseless, err)
 	}
-	if errors.Is(err, fuse.ErrDamaged) {
-		return output{}, fmt.Errorf("%w: %w", ErrProof, err)
-	}
 	if err != nil {
-		return output{}, err
+		return output{}, proofError(err)
 	}
 	if res.Rows != g.Rows {
 		return output{}, fmt.Errorf("%w: %d rows in the fused file, the manifests say %d", ErrProof, res.Rows, g.Rows)
@@ -69,15 +66,73 @@ func (c *compaction) fuse(ctx context.Context, dir string, index int, g plan.Gro
 		}
 		o.Schema = withLineage(o.Schema)
 	}
-	location := c.location(index, 0)
-	df, err := firnparquet.DataFile(o, location, res.Size, res.Metadata)
+	df, err := firnparquet.DataFile(o, store.location, res.Size, res.Metadata)
 	if err != nil {
 		return output{}, err
 	}
-	if err := c.put(ctx, path, location, res.Size); err != nil {
-		return output{}, err
+	if err := store.put(ctx); err != nil {
+		return output{}, proofError(err)
 	}
 	return output{tier: plan.Fuse, files: []iceberg.DataFile{df}, rows: res.Rows, chunks: len(res.Pieces)}, nil
+}
+
+// proofError: a damaged copy is one that would have changed rows.
+func proofError(err error) error {
+	if errors.Is(err, fuse.ErrDamaged) {
+		return fmt.Errorf("%w: %w", ErrProof, err)
+	}
+	return err
+}
+
+// stored is how a fused file comes to its location.
+type stored struct {
+	location string
+	put      func(context.Context) error
+}
+
+// assemble makes the fused file, which put then stores. Where objects are files
+// of this machine it is sent without being written to a file before, and read back
+// from where it lies; else a file is written, read back, and sent. Either way what
+// is read back is compared with the checksums of what was read.
+func (c *compaction) assemble(ctx context.Context, p *fuse.Plan, path, location string) (*fuse.Result, stored, error) {
+	if object, ok := c.cfg.Bucket.LocalPath(location); ok && p.ChunkBytes < largestPut {
+		im, err := p.Assemble(ctx)
+		if err == nil {
+			return im.Result, stored{location, func(ctx context.Context) error { return c.send(ctx, im, object, location) }}, nil
+		}
+		if !errors.Is(err, fuse.ErrHeavy) {
+			return nil, stored{}, err
+		}
+	}
+	res, err := p.WriteFile(ctx, path)
+	if err != nil {
+		return nil, stored{}, err
+	}
+	return res, stored{location, func(ctx context.Context) error { return c.put(ctx, path, location, res.Size) }}, nil
+}
+
+// An object of 5 GiB is put by one request; chunks are less than the file.
+const largestPut = 4 << 30
+
+// send puts an output and reads back what arrived.
+func (c *compaction) send(ctx context.Context, im *fuse.Image, object, location string) error {
+	key, err := c.cfg.Bucket.Key(location)
+	if err != nil {
+		return err
+	}
+	if err := c.cfg.Bucket.Put(ctx, key, im.Reader(), im.Size, objstore.PutOptions{CRC32C: &im.CRC}); err != nil {
+		return fmt.Errorf("put output: %w", err)
+	}
+	f, err := os.Open(object)
+	if err != nil {
+		return fmt.Errorf("read back output: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("read back output: %w", err)
+	}
+	return fuse.Verify(f, info.Size(), im.Result)
 }
 
 // profitable refuses a fusion that keeps tiny row groups, and one of files that

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"net"
@@ -325,6 +326,33 @@ func TestPutFileInParts(t *testing.T) {
 		err := b.PutFile(t.Context(), "big/none", filepath.Join(t.TempDir(), "absent"))
 		if objstore.OutcomeOf(err) != objstore.NotApplied {
 			t.Fatalf("put of an absent file: %v", err)
+		}
+	})
+}
+
+// With a checksum the store takes these bytes and no others.
+func TestPutWithChecksum(t *testing.T) {
+	each(t, func(t *testing.T, b *objstore.Bucket) {
+		data := bytes.Repeat([]byte("rows "), 1<<16)
+		sum := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
+		for name, o := range map[string]objstore.PutOptions{"plain": {CRC32C: &sum}, "if absent": {CRC32C: &sum, IfAbsent: true}} {
+			if err := b.PutBytes(t.Context(), name, data, o); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := b.Get(t.Context(), name); err != nil || !bytes.Equal(got, data) {
+				t.Fatalf("%d bytes, %v", len(got), err)
+			}
+		}
+		bad := bytes.Clone(data)
+		bad[len(bad)/2] ^= 1
+		for name, o := range map[string]objstore.PutOptions{"other": {CRC32C: &sum}, "other if absent": {CRC32C: &sum, IfAbsent: true}} {
+			err := b.PutBytes(t.Context(), name, bad, o)
+			if err == nil || objstore.OutcomeOf(err) != objstore.NotApplied {
+				t.Fatalf("other bytes: %v is %s", err, objstore.OutcomeOf(err))
+			}
+			if _, err := b.Stat(t.Context(), name); !errors.Is(err, objstore.ErrNotFound) {
+				t.Fatalf("other bytes were stored: %v", err)
+			}
 		}
 	})
 }

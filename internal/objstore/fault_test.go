@@ -116,8 +116,21 @@ func puts(what ...fault) func(int, *http.Request) fault {
 // faulty opens a bucket twice: with faults, and without for looking.
 func faulty(t *testing.T) (*objstore.Bucket, *objstore.Bucket, *faults) {
 	t.Helper()
-	f := &faults{}
+	return faultyAs(t, objstoretest.Config(t))
+}
+
+// faultyParts is faulty for a store that is not the gateway of this process: large
+// files are put in parts.
+func faultyParts(t *testing.T) (*objstore.Bucket, *objstore.Bucket, *faults) {
+	t.Helper()
 	cfg := objstoretest.Config(t)
+	cfg.LocalRoot = ""
+	return faultyAs(t, cfg)
+}
+
+func faultyAs(t *testing.T, cfg objstore.Config) (*objstore.Bucket, *objstore.Bucket, *faults) {
+	t.Helper()
+	f := &faults{}
 	plain := objstoretest.Open(t, cfg)
 	cfg.WrapTransport = func(next http.RoundTripper) http.RoundTripper { f.next = next; return f }
 	b := objstoretest.Open(t, cfg)
@@ -264,7 +277,7 @@ func TestMultipartFailureRows(t *testing.T) {
 	isPart := func(r *http.Request) bool { return r.Method == http.MethodPut && r.URL.Query().Has("partNumber") }
 	isComplete := func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") }
 	t.Run("a part is lost and sent again", func(t *testing.T) {
-		b, plain, f := faulty(t)
+		b, plain, f := faultyParts(t)
 		f.rule = func(n int, r *http.Request) fault {
 			if !isPart(r) {
 				return ignore
@@ -282,7 +295,7 @@ func TestMultipartFailureRows(t *testing.T) {
 		}
 	})
 	t.Run("did not happen: parts are refused", func(t *testing.T) {
-		b, plain, f := faulty(t)
+		b, plain, f := faultyParts(t)
 		f.rule = func(_ int, r *http.Request) fault {
 			if isPart(r) {
 				return denied
@@ -297,7 +310,7 @@ func TestMultipartFailureRows(t *testing.T) {
 		}
 	})
 	t.Run("happened, but looked failed", func(t *testing.T) {
-		b, plain, f := faulty(t)
+		b, plain, f := faultyParts(t)
 		f.rule = func(n int, r *http.Request) fault {
 			switch {
 			case isComplete(r) && n == 1:
@@ -324,7 +337,7 @@ func TestMultipartFindsItsOwnSuccess(t *testing.T) {
 	if err := os.WriteFile(path, make([]byte, 64<<20+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b, plain, f := faulty(t)
+	b, plain, f := faultyParts(t)
 	f.rule = func(n int, r *http.Request) fault {
 		if r.Method != http.MethodPost || !r.URL.Query().Has("uploadId") {
 			return ignore

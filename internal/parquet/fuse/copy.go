@@ -2,6 +2,7 @@ package fuse
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"hash/crc32"
@@ -27,14 +28,17 @@ type copier struct {
 	copied   int64
 	pieces   []Piece
 	progress func(int64)
+	image    *Image // nil when none is made
 }
 
 func newCopier(ctx context.Context, w io.Writer, progress func(int64)) *copier {
 	return &copier{ctx: ctx, w: bufio.NewWriterSize(w, bufferSize), buf: make([]byte, bufferSize), progress: progress}
 }
 
-func (c *copier) bytes(s string) {
-	n, _ := c.w.WriteString(s) // the error stays in w until Flush
+// bytes writes what is of no input.
+func (c *copier) bytes(b []byte) {
+	n, _ := c.w.Write(b) // the error stays in w until Flush
+	c.image.add(bytes.NewReader(b), 0, int64(n))
 	c.offset += int64(n)
 }
 
@@ -45,6 +49,7 @@ func (c *copier) chunk(from chunk, joined bool) error {
 	}
 	at, left := from.extent()
 	piece := Piece{Offset: c.offset, Length: left}
+	c.image.add(from.src.R, at, left)
 	for first := true; left > 0; first = false {
 		b := c.buf[:min(left, int64(len(c.buf)))]
 		if n, err := from.src.R.ReadAt(b, at); n < len(b) {
@@ -74,15 +79,12 @@ func beginsWithDictionary(b []byte) bool {
 
 // footer ends the file.
 func (c *copier) footer(md *metadata.FileMetaData) error {
-	n, err := md.WriteTo(c.w, nil)
+	var b bytes.Buffer
+	n, err := md.WriteTo(&b, nil)
 	if err != nil {
 		return err
 	}
-	if err := binary.Write(c.w, binary.LittleEndian, uint32(n)); err != nil {
-		return err
-	}
-	c.offset += n + 4
-	c.bytes(magic)
+	c.bytes(append(binary.LittleEndian.AppendUint32(b.Bytes(), uint32(n)), magic...))
 	return c.w.Flush()
 }
 
@@ -105,6 +107,9 @@ func (p *Plan) writeGroup(c *copier, out *metadata.FileMetaData, g group, res *R
 	if p.opts.Lineage {
 		src, err := encodeLineage(c.ctx, g.parts, false, &res.Lineage)
 		if err != nil {
+			return err
+		}
+		if err := c.image.hold(src.Size); err != nil {
 			return err
 		}
 		for _, n := range src.columns.chunks {

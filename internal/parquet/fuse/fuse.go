@@ -156,8 +156,11 @@ func NewPlan(ctx context.Context, sources []Source, o Options) (*Plan, error) {
 // Write copies the row groups into w and ends with the footer. After an error
 // what w holds is no Parquet file.
 func (p *Plan) Write(ctx context.Context, w io.Writer) (*Result, error) {
-	c := newCopier(ctx, w, p.opts.Progress)
-	c.bytes(magic)
+	return p.write(newCopier(ctx, w, p.opts.Progress))
+}
+
+func (p *Plan) write(c *copier) (*Result, error) {
+	c.bytes([]byte(magic))
 	out, err := p.newFooter()
 	if err != nil {
 		return nil, err

@@ -121,7 +121,7 @@ type Service struct {
 
 	usage ledger
 
-	scans chan scan // that were made and not yet looked at
+	scans chan Scan // that were made and not yet looked at
 
 	locks keyed // one compaction, expiry or removal at a time on a table, here
 }
@@ -138,7 +138,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Service{cfg: cfg, policy: plan.DefaultPolicy(), metrics: newMetrics(cfg.Registerer), tables: map[uuid.UUID]*tracked{}, wake: make(chan struct{}, 1), scans: make(chan scan, waitingScans)}
+	s := &Service{cfg: cfg, policy: plan.DefaultPolicy(), metrics: newMetrics(cfg.Registerer), tables: map[uuid.UUID]*tracked{}, wake: make(chan struct{}, 1), scans: make(chan Scan, waitingScans)}
 	if cfg.Policy != nil {
 		s.policy = *cfg.Policy
 	}

@@ -13,10 +13,14 @@ import (
 	"github.com/firnlake/firn/compactor/rewrite"
 )
 
-// scan is one that somebody made: what it selected rows by.
-type scan struct {
-	table  uuid.UUID
-	filter iceberg.BooleanExpression
+// Scan is one that somebody made of a table.
+type Scan struct {
+	Table uuid.UUID
+	// Filter by which rows were selected; nil: all.
+	Filter iceberg.BooleanExpression
+	// Sanitized: the filter's values are not those of the scan, as in the reports of
+	// Iceberg's library, so that it says nothing of the partitions that were read.
+	Sanitized bool
 }
 
 // waitingScans bounds the scans that were not looked at yet; more are forgotten,
@@ -24,11 +28,11 @@ type scan struct {
 const waitingScans = 256
 
 // ObserveScan is told of each scan of a table, by engines' reports and by Firn's own
-// SQL; filter is nil for all rows. It never blocks. What is learned is which
-// partitions are read, and by which columns rows are selected.
-func (s *Service) ObserveScan(id uuid.UUID, filter iceberg.BooleanExpression) {
+// SQL. It never blocks. What is learned is which partitions are read, and by which
+// columns rows are selected.
+func (s *Service) ObserveScan(one Scan) {
 	select {
-	case s.scans <- scan{id, filter}:
+	case s.scans <- one:
 	default:
 	}
 }
@@ -47,14 +51,14 @@ func (s *Service) readLoop(ctx context.Context) error {
 		for range len(s.scans) {
 			one := <-s.scans
 			text := ""
-			if one.filter != nil {
-				text = one.filter.String()
+			if one.Filter != nil {
+				text = one.Filter.String()
 			}
-			if byTable[one.table] == nil {
-				byTable[one.table] = map[string]scans{}
+			if byTable[one.Table] == nil {
+				byTable[one.Table] = map[string]scans{}
 			}
-			alike := byTable[one.table][text]
-			byTable[one.table][text] = scans{one.filter, alike.times + 1}
+			alike := byTable[one.Table][text]
+			byTable[one.Table][text] = scans{one, alike.times + 1}
 		}
 		for id, alike := range byTable {
 			if err := s.countReads(ctx, id, alike); err != nil && ctx.Err() == nil {
@@ -66,8 +70,8 @@ func (s *Service) readLoop(ctx context.Context) error {
 
 // scans are those with the same filter.
 type scans struct {
-	filter iceberg.BooleanExpression
-	times  float64
+	Scan
+	times float64
 }
 
 // plannedScans bounds the filters that are planned of a table in one look; they
@@ -87,22 +91,19 @@ func (s *Service) countReads(ctx context.Context, id uuid.UUID, alike map[string
 		if planned++; planned > plannedScans {
 			break
 		}
-		filter := some.filter
-		sc, err := s.cfg.Lake.Plan(ctx, t.Metadata, 0, filter)
-		if err != nil {
-			continue // a filter of another schema: it says nothing about this one
-		}
 		keys := map[string]bool{}
-		for _, f := range sc.Files {
-			keys[plan.Key(int(f.Data.SpecID()), names.Values(f.Data))] = true
-		}
-		var columns []plan.Filter
-		if filter != nil {
-			columns = selected(t.Metadata.CurrentSchema(), filter)
+		if !some.Sanitized {
+			sc, err := s.cfg.Lake.Plan(ctx, t.Metadata, 0, some.Filter)
+			if err != nil {
+				continue // a filter of another schema: it says nothing about this one
+			}
+			for _, f := range sc.Files {
+				keys[plan.Key(int(f.Data.SpecID()), names.Values(f.Data))] = true
+			}
 		}
 		s.mu.Lock()
 		if tr := s.tables[id]; tr != nil && tr.health != nil {
-			tr.health.Scanned(slices.Collect(maps.Keys(keys)), columns, some.times*part, now)
+			tr.health.Scanned(slices.Collect(maps.Keys(keys)), selected(t.Metadata.CurrentSchema(), some.Filter), some.times*part, now)
 			tr.unsaved = true
 		}
 		s.mu.Unlock()
@@ -110,31 +111,32 @@ func (s *Service) countReads(ctx context.Context, id uuid.UUID, alike map[string
 	return nil
 }
 
-// selected are the columns that a filter selects rows by.
-func selected(schema *iceberg.Schema, filter iceberg.BooleanExpression) []plan.Filter {
-	bound, err := iceberg.BindExpr(schema, filter, true)
+// selected are the columns of a schema that a filter selects rows by.
+func selected(schema *iceberg.Schema, filter iceberg.BooleanExpression) (out []plan.Filter) {
+	if filter == nil {
+		return nil
+	}
+	found, err := iceberg.VisitExpr(filter, columnsOfFilter{})
 	if err != nil {
 		return nil
 	}
-	found, err := iceberg.VisitExpr(bound, columnsOfFilter{schema})
-	if err != nil {
-		return nil
-	}
-	var out []plan.Filter
 	for _, name := range slices.Sorted(maps.Keys(found)) {
-		out = append(out, plan.Filter{Column: name, Equal: found[name]})
+		if _, ok := schema.FindFieldByName(name); ok {
+			out = append(out, plan.Filter{Column: name, Equal: found[name]})
+		}
 	}
 	return out
 }
 
-// columnsOfFilter answers each column of a bound expression, and whether it is
-// compared with single values.
-type columnsOfFilter struct{ schema *iceberg.Schema }
+// columnsOfFilter answers each column of an expression, and whether it is compared
+// with single values.
+type columnsOfFilter struct{}
 
 func (columnsOfFilter) VisitTrue() map[string]bool                 { return nil }
 func (columnsOfFilter) VisitFalse() map[string]bool                { return nil }
 func (columnsOfFilter) VisitNot(m map[string]bool) map[string]bool { return m }
-func (c columnsOfFilter) VisitAnd(l, r map[string]bool) map[string]bool {
+
+func (columnsOfFilter) VisitAnd(l, r map[string]bool) map[string]bool {
 	out := map[string]bool{}
 	for _, m := range []map[string]bool{l, r} {
 		for k, equal := range m {
@@ -143,15 +145,16 @@ func (c columnsOfFilter) VisitAnd(l, r map[string]bool) map[string]bool {
 	}
 	return out
 }
+
 func (c columnsOfFilter) VisitOr(l, r map[string]bool) map[string]bool { return c.VisitAnd(l, r) }
-func (columnsOfFilter) VisitUnbound(iceberg.UnboundPredicate) map[string]bool {
+
+func (columnsOfFilter) VisitUnbound(p iceberg.UnboundPredicate) map[string]bool {
+	if name, ok := p.Term().(iceberg.Reference); ok {
+		return map[string]bool{string(name): p.Op() == iceberg.OpEQ || p.Op() == iceberg.OpIn}
+	}
 	return nil
 }
 
-func (c columnsOfFilter) VisitBound(p iceberg.BoundPredicate) map[string]bool {
-	name, ok := c.schema.FindColumnName(p.Term().Ref().Field().ID)
-	if !ok {
-		return nil
-	}
-	return map[string]bool{name: p.Op() == iceberg.OpEQ || p.Op() == iceberg.OpIn}
+func (columnsOfFilter) VisitBound(p iceberg.BoundPredicate) map[string]bool {
+	return map[string]bool{p.Term().Ref().Field().Name: p.Op() == iceberg.OpEQ || p.Op() == iceberg.OpIn}
 }

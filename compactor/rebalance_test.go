@@ -114,7 +114,7 @@ func TestClusterCoolsAHotPartition(t *testing.T) {
 			hot := h.known(tbl, func(hot compactor.HotPartitions) bool { return len(hot.Partitions) == 1 })
 			require.Equal(t, plan.StateAsks, hot.Partitions[0].Rung(plan.StepCluster).State, "nobody has read it")
 			for i := range 5 {
-				h.service.ObserveScan(tbl.ID, lookup(int64(i)))
+				h.service.ObserveScan(compactor.Scan{Table: tbl.ID, Filter: lookup(int64(i))})
 			}
 			hot = h.known(tbl, demanded)
 			require.Equal(t, "United Kingdom", *hot.Partitions[0].Values["country"])

@@ -29,7 +29,7 @@ type handler struct{ s *Service }
 var kinds = map[firnv1.JobKind]jobs.Kind{
 	firnv1.JobKind_JOB_KIND_COMPACT: KindCompact, firnv1.JobKind_JOB_KIND_EXPIRE: KindExpire,
 	firnv1.JobKind_JOB_KIND_ORPHANS: KindOrphans, firnv1.JobKind_JOB_KIND_PROMOTE: KindPromote,
-	firnv1.JobKind_JOB_KIND_MANIFESTS: KindManifests,
+	firnv1.JobKind_JOB_KIND_MANIFESTS: KindManifests, firnv1.JobKind_JOB_KIND_REBALANCE: KindRebalance,
 }
 
 var states = map[firnv1.JobState]jobs.State{
@@ -81,6 +81,13 @@ func jobProto(j jobs.Job) *firnv1.Job {
 
 // SubmitJob queues a job that does all there is to do.
 func (h handler) SubmitJob(ctx context.Context, req *connect.Request[firnv1.SubmitJobRequest]) (*connect.Response[firnv1.SubmitJobResponse], error) {
+	if kinds[req.Msg.GetKind()] == KindRebalance {
+		j, err := h.s.Rebalance(ctx, ident(req.Msg.GetTable()), plan.Step(req.Msg.GetStep()), partitionValues(req.Msg.GetPartition()))
+		if err != nil {
+			return nil, h.s.rpcError(ctx, err)
+		}
+		return connect.NewResponse(&firnv1.SubmitJobResponse{Job: jobProto(j)}), nil
+	}
 	j, err := h.s.submit(ctx, kinds[req.Msg.GetKind()], ident(req.Msg.GetTable()), req.Msg.GetModel(), req.Msg.GetReshape())
 	if err != nil {
 		return nil, h.s.rpcError(ctx, err)
@@ -99,7 +106,7 @@ func (s *Service) submit(ctx context.Context, kind jobs.Kind, table catalog.Iden
 	case reshape && kind != KindCompact:
 		return jobs.Job{}, fmt.Errorf("%w: only a compaction can reshape, not %s", catalog.ErrInvalid, kind)
 	case kind == "":
-		return jobs.Job{}, fmt.Errorf("%w: no kind of job given: use compact, expire, orphans, manifests or promote", catalog.ErrInvalid)
+		return jobs.Job{}, fmt.Errorf("%w: no kind of job given: use compact, rebalance, expire, orphans, manifests or promote", catalog.ErrInvalid)
 	case kind == KindPromote:
 		if model == "" {
 			return jobs.Job{}, fmt.Errorf("%w: a promotion needs the name of a model", catalog.ErrInvalid)
@@ -155,6 +162,10 @@ func (s *Service) planJobs(ctx context.Context, req *firnv1.PlanJobsRequest) (*f
 	switch kind {
 	case KindCompact:
 		if err := s.planOne(ctx, t, req, out); err != nil {
+			return nil, err
+		}
+	case KindRebalance:
+		if out.Groups, out.WhyNot, err = s.planRebalance(ctx, t.ID); err != nil {
 			return nil, err
 		}
 	case KindManifests:

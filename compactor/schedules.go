@@ -17,14 +17,14 @@ func (s *Service) Schedules() *schedule.Book { return s.schedules }
 // is one and has what it needs.
 func (s *Service) PutSchedule(ctx context.Context, d schedule.Definition, dry bool) (schedule.Schedule, error) {
 	switch d.Kind {
-	case KindCompact, KindExpire, KindManifests, KindOrphans:
+	case KindCompact, KindRebalance, KindExpire, KindManifests, KindOrphans:
 	case KindPromote:
 		if d.Model == "" {
 			return schedule.Schedule{}, &schedule.Invalid{What: "a promotion needs a model", Why: "schedule " + d.Name + " names none", Help: "--kind promote --model silver.lines"}
 		}
 	default:
 		return schedule.Schedule{}, &schedule.Invalid{
-			What: fmt.Sprintf("kind %q is unknown", d.Kind), Why: "a schedule makes jobs of one of the kinds compact, expire, manifests, orphans, promote", Help: "--kind compact",
+			What: fmt.Sprintf("kind %q is unknown", d.Kind), Why: "a schedule makes jobs of one of the kinds compact, rebalance, expire, manifests, orphans, promote", Help: "--kind compact",
 		}
 	}
 	return s.schedules.Put(ctx, d, dry)

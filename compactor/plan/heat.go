@@ -110,10 +110,12 @@ const demandHalfLife = 7 * 24 * time.Hour
 // maxDemands bounds the columns that are remembered.
 const maxDemands = 64
 
-// Scanned counts scans that opened files of partitions, by their keys, and
-// selected rows by columns.
+// Scanned counts scans that opened files of partitions, by their keys (none: it is
+// not known which), and selected rows by columns.
 func (h *Health) Scanned(keys []string, filters []Filter, times float64, at time.Time) {
-	h.Heat.Add(at, Heat{Reads: times})
+	if len(keys) > 0 {
+		h.Heat.Add(at, Heat{Reads: times})
+	}
 	for _, k := range keys {
 		if p := h.Partitions[k]; p != nil {
 			p.Heat.Add(at, Heat{Reads: times})

@@ -13,7 +13,7 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-var scheduleKinds = []string{"compact", "expire", "manifests", "orphans", "promote"}
+var scheduleKinds = []string{"compact", "rebalance", "expire", "manifests", "orphans", "promote"}
 
 // check finds every value that cannot work, and every combination that must
 // not.

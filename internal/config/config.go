@@ -115,7 +115,7 @@ type Schedule struct {
 	Name     string `koanf:"name" yaml:"name" json:"name"`
 	Cron     string `koanf:"cron" yaml:"cron" json:"cron"`                // five fields, or @daily and the like
 	TimeZone string `koanf:"time_zone" yaml:"time_zone" json:"time_zone"` // IANA name, default UTC
-	Kind     string `koanf:"kind" yaml:"kind" json:"kind"`                // compact, expire, manifests, orphans or promote
+	Kind     string `koanf:"kind" yaml:"kind" json:"kind"`                // compact, rebalance, expire, manifests, orphans or promote
 	Table    string `koanf:"table" yaml:"table" json:"table,omitempty"`   // "" or "*": every table
 	// Windows are when it may fire, as "mon-fri 22:00-06:00"; and the policies, as
 	// `firn schedule put --help` has them.

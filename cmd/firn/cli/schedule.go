@@ -226,7 +226,7 @@ the next moment there is, one that they show twice fires once.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			value, ok := firnv1.JobKind_value["JOB_KIND_"+strings.ToUpper(kind)]
 			if !ok || value == 0 {
-				return usage("unknown kind "+kind, "--kind compact|expire|manifests|orphans|promote")
+				return usage("unknown kind "+kind, "--kind compact|rebalance|expire|manifests|orphans|promote")
 			}
 			s := &firnv1.Schedule{Name: args[0], Cron: cron, TimeZone: zone, Kind: firnv1.JobKind(value), Model: model, Windows: windows}
 			for _, p := range []struct {
@@ -269,7 +269,7 @@ the next moment there is, one that they show twice fires once.`,
 	}
 	put.Flags().StringVar(&cron, "cron", "", "five fields, or six with seconds; @hourly, @daily, @every 90m")
 	put.Flags().StringVar(&zone, "time-zone", "", "IANA name (default UTC)")
-	put.Flags().StringVar(&kind, "kind", "compact", "compact|expire|manifests|orphans|promote")
+	put.Flags().StringVar(&kind, "kind", "compact", "compact|rebalance|expire|manifests|orphans|promote")
 	put.Flags().StringVar(&table, "table", "", "one table (default: all)")
 	put.Flags().StringVar(&namespace, "namespace", "", "all tables of a namespace")
 	put.Flags().StringVar(&model, "model", "", "model, for --kind promote")

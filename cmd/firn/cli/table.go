@@ -20,7 +20,7 @@ func (a *app) tableCommands() []*cobra.Command {
 	table := &cobra.Command{Use: "table", Short: "List, show, create and drop tables"}
 	table.AddCommand(
 		a.tableList(), a.tableShow(), a.tableCreate(), a.tableDrop(), a.tableHealth(),
-		a.tableFiles(), a.tablePartitions(), a.tableSnapshots(), a.tableConnect(),
+		a.tableFiles(), a.tablePartitions(), a.tableHot(), a.tableSnapshots(), a.tableConnect(),
 	)
 	return []*cobra.Command{table}
 }

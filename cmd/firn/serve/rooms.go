@@ -72,12 +72,13 @@ func (p *process) rooms(ctx context.Context) (http.Handler, error) {
 		handle(w.Handler(strictRequests()...))
 	}
 	var health rpc.HealthSource
+	reads := scans{lake: p.lake}
 	if p.cfg.Has(config.RoleCompactor) {
 		service, err := p.compactor(ctx, cat, policy, handle)
 		if err != nil {
 			return nil, err
 		}
-		health = service
+		health, reads.observe = service, service.ObserveScan
 	}
 	if p.cfg.Has(config.RoleQuery) {
 		pool, err := p.pool("query", p.cfg.Query.Workers, p.cfg.Query.Memory)
@@ -85,7 +86,7 @@ func (p *process) rooms(ctx context.Context) (http.Handler, error) {
 			return nil, err
 		}
 		q, err := query.New(query.Config{
-			Catalog: cat, Lake: p.lake, Pool: pool, Timeout: p.cfg.Query.Timeout, MaxRows: uint64(p.cfg.Query.MaxRows),
+			Catalog: cat, Lake: reads, Pool: pool, Timeout: p.cfg.Query.Timeout, MaxRows: uint64(p.cfg.Query.MaxRows),
 			Logger: p.log, Registerer: p.registry,
 		})
 		if err != nil {
@@ -96,7 +97,7 @@ func (p *process) rooms(ctx context.Context) (http.Handler, error) {
 		handle(small(q.Handler(smallRequests()...)))
 	}
 	if p.cfg.Has(config.RoleCatalog) {
-		if err := p.catalogSurfaces(cat, health, uint64(policy.Target), handle); err != nil {
+		if err := p.catalogSurfaces(cat, health, reads, uint64(policy.Target), handle); err != nil {
 			return nil, err
 		}
 	}
@@ -139,14 +140,14 @@ func nosniff(next http.Handler) http.Handler {
 }
 
 // catalogSurfaces are the Iceberg REST protocol and CatalogService.
-func (p *process) catalogSurfaces(cat *catalog.Catalog, health rpc.HealthSource, target uint64, handle func(string, http.Handler)) error {
+func (p *process) catalogSurfaces(cat *catalog.Catalog, health rpc.HealthSource, reads scans, target uint64, handle func(string, http.Handler)) error {
 	to := snippets.Target{Endpoint: p.address, Warehouse: p.cfg.Warehouse, S3Endpoint: p.s3Endpoint, Region: p.cfg.S3.Region}
 	var keys *rest.DevCredentials
 	if p.mode.Dev {
 		to.AccessKey, to.SecretKey = p.cfg.S3.AccessKey, p.cfg.S3.SecretKey
 		keys = &rest.DevCredentials{Endpoint: p.s3Endpoint, Region: p.cfg.S3.Region, AccessKey: to.AccessKey, SecretKey: to.SecretKey}
 	}
-	protocol, err := rest.New(rest.Config{Catalog: cat, DevCredentials: keys, Logger: p.log, Registerer: p.registry})
+	protocol, err := rest.New(rest.Config{Catalog: cat, DevCredentials: keys, OnReport: reads.report, Logger: p.log, Registerer: p.registry})
 	if err != nil {
 		return fmt.Errorf("open the Iceberg REST surface: %w", err)
 	}

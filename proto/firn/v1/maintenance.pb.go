@@ -33,6 +33,8 @@ const (
 	JobKind_JOB_KIND_PROMOTE     JobKind = 4
 	// Manifests sorted by partition, and delete files that apply to nothing.
 	JobKind_JOB_KIND_MANIFESTS JobKind = 5
+	// Hot partitions: see GetHotPartitions.
+	JobKind_JOB_KIND_REBALANCE JobKind = 6
 )
 
 // Enum value maps for JobKind.
@@ -44,6 +46,7 @@ var (
 		3: "JOB_KIND_ORPHANS",
 		4: "JOB_KIND_PROMOTE",
 		5: "JOB_KIND_MANIFESTS",
+		6: "JOB_KIND_REBALANCE",
 	}
 	JobKind_value = map[string]int32{
 		"JOB_KIND_UNSPECIFIED": 0,
@@ -52,6 +55,7 @@ var (
 		"JOB_KIND_ORPHANS":     3,
 		"JOB_KIND_PROMOTE":     4,
 		"JOB_KIND_MANIFESTS":   5,
+		"JOB_KIND_REBALANCE":   6,
 	}
 )
 
@@ -914,6 +918,10 @@ type SubmitJobRequest struct {
 	Kind  JobKind                `protobuf:"varint,2,opt,name=kind,proto3,enum=firn.v1.JobKind" json:"kind,omitempty"`
 	// Model of a promotion.
 	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	// Of a rebalance: cluster, bucket, coarsen or object-paths; what is ready when
+	// empty. And the values of one partition; the hot ones when there are none.
+	Step      string            `protobuf:"bytes,20,opt,name=step,proto3" json:"step,omitempty"`
+	Partition []*PartitionField `protobuf:"bytes,21,rep,name=partition,proto3" json:"partition,omitempty"`
 	// Of a compaction: files of old partition specs move into the present one,
 	// whatever the policy says.
 	Reshape       bool `protobuf:"varint,4,opt,name=reshape,proto3" json:"reshape,omitempty"`
@@ -970,6 +978,20 @@ func (x *SubmitJobRequest) GetModel() string {
 		return x.Model
 	}
 	return ""
+}
+
+func (x *SubmitJobRequest) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *SubmitJobRequest) GetPartition() []*PartitionField {
+	if x != nil {
+		return x.Partition
+	}
+	return nil
 }
 
 func (x *SubmitJobRequest) GetReshape() bool {
@@ -2819,6 +2841,726 @@ func (x *SetPolicyResponse) GetSettings() []*PolicySetting {
 	return nil
 }
 
+type GetHotPartitionsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Table         *TableRef              `protobuf:"bytes,1,opt,name=table,proto3" json:"table,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetHotPartitionsRequest) Reset() {
+	*x = GetHotPartitionsRequest{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHotPartitionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHotPartitionsRequest) ProtoMessage() {}
+
+func (x *GetHotPartitionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHotPartitionsRequest.ProtoReflect.Descriptor instead.
+func (*GetHotPartitionsRequest) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *GetHotPartitionsRequest) GetTable() *TableRef {
+	if x != nil {
+		return x.Table
+	}
+	return nil
+}
+
+type GetHotPartitionsResponse struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Partitions uint64                 `protobuf:"varint,1,opt,name=partitions,proto3" json:"partitions,omitempty"`
+	// Bytes of the largest partition over those of the median one.
+	Skew float64 `protobuf:"fixed64,2,opt,name=skew,proto3" json:"skew,omitempty"`
+	// Of the partitions' bytes: 0 where all are equal, near 1 where one has all.
+	Gini float64 `protobuf:"fixed64,3,opt,name=gini,proto3" json:"gini,omitempty"`
+	// Those with most bytes first; 16 at the most.
+	Hot []*HotPartition `protobuf:"bytes,4,rep,name=hot,proto3" json:"hot,omitempty"`
+	// The step that concerns all partitions.
+	Coarsen *LadderRung `protobuf:"bytes,5,opt,name=coarsen,proto3" json:"coarsen,omitempty"`
+	// Newest first; 50 at the most.
+	Fixes         []*HotFix `protobuf:"bytes,6,rep,name=fixes,proto3" json:"fixes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetHotPartitionsResponse) Reset() {
+	*x = GetHotPartitionsResponse{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHotPartitionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHotPartitionsResponse) ProtoMessage() {}
+
+func (x *GetHotPartitionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHotPartitionsResponse.ProtoReflect.Descriptor instead.
+func (*GetHotPartitionsResponse) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *GetHotPartitionsResponse) GetPartitions() uint64 {
+	if x != nil {
+		return x.Partitions
+	}
+	return 0
+}
+
+func (x *GetHotPartitionsResponse) GetSkew() float64 {
+	if x != nil {
+		return x.Skew
+	}
+	return 0
+}
+
+func (x *GetHotPartitionsResponse) GetGini() float64 {
+	if x != nil {
+		return x.Gini
+	}
+	return 0
+}
+
+func (x *GetHotPartitionsResponse) GetHot() []*HotPartition {
+	if x != nil {
+		return x.Hot
+	}
+	return nil
+}
+
+func (x *GetHotPartitionsResponse) GetCoarsen() *LadderRung {
+	if x != nil {
+		return x.Coarsen
+	}
+	return nil
+}
+
+func (x *GetHotPartitionsResponse) GetFixes() []*HotFix {
+	if x != nil {
+		return x.Fixes
+	}
+	return nil
+}
+
+type HotPartition struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Partition []*PartitionField      `protobuf:"bytes,1,rep,name=partition,proto3" json:"partition,omitempty"`
+	Files     uint64                 `protobuf:"varint,2,opt,name=files,proto3" json:"files,omitempty"`
+	Bytes     uint64                 `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Of the table's bytes, and its bytes over the median partition's.
+	Share float64 `protobuf:"fixed64,4,opt,name=share,proto3" json:"share,omitempty"`
+	Ratio float64 `protobuf:"fixed64,5,opt,name=ratio,proto3" json:"ratio,omitempty"`
+	// Shares of late, 0 to 1: of the table's commits, of its scans, and of the
+	// partition's compactions that lost against a writer.
+	CommitShare   float64 `protobuf:"fixed64,6,opt,name=commit_share,json=commitShare,proto3" json:"commit_share,omitempty"`
+	ReadShare     float64 `protobuf:"fixed64,7,opt,name=read_share,json=readShare,proto3" json:"read_share,omitempty"`
+	ConflictShare float64 `protobuf:"fixed64,8,opt,name=conflict_share,json=conflictShare,proto3" json:"conflict_share,omitempty"`
+	// Files that writers add and compactions take away, a minute.
+	AddedPerMinute  float64 `protobuf:"fixed64,9,opt,name=added_per_minute,json=addedPerMinute,proto3" json:"added_per_minute,omitempty"`
+	JoinedPerMinute float64 `protobuf:"fixed64,10,opt,name=joined_per_minute,json=joinedPerMinute,proto3" json:"joined_per_minute,omitempty"`
+	// A writer was here a moment ago.
+	Active bool `protobuf:"varint,11,opt,name=active,proto3" json:"active,omitempty"`
+	// Why it is hot: at least one.
+	Signals []*HotSignal `protobuf:"bytes,12,rep,name=signals,proto3" json:"signals,omitempty"`
+	// What finding single values costs now.
+	Lookups       []*LookupCost `protobuf:"bytes,13,rep,name=lookups,proto3" json:"lookups,omitempty"`
+	Ladder        []*LadderRung `protobuf:"bytes,14,rep,name=ladder,proto3" json:"ladder,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HotPartition) Reset() {
+	*x = HotPartition{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HotPartition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HotPartition) ProtoMessage() {}
+
+func (x *HotPartition) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HotPartition.ProtoReflect.Descriptor instead.
+func (*HotPartition) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *HotPartition) GetPartition() []*PartitionField {
+	if x != nil {
+		return x.Partition
+	}
+	return nil
+}
+
+func (x *HotPartition) GetFiles() uint64 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
+func (x *HotPartition) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *HotPartition) GetShare() float64 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+func (x *HotPartition) GetRatio() float64 {
+	if x != nil {
+		return x.Ratio
+	}
+	return 0
+}
+
+func (x *HotPartition) GetCommitShare() float64 {
+	if x != nil {
+		return x.CommitShare
+	}
+	return 0
+}
+
+func (x *HotPartition) GetReadShare() float64 {
+	if x != nil {
+		return x.ReadShare
+	}
+	return 0
+}
+
+func (x *HotPartition) GetConflictShare() float64 {
+	if x != nil {
+		return x.ConflictShare
+	}
+	return 0
+}
+
+func (x *HotPartition) GetAddedPerMinute() float64 {
+	if x != nil {
+		return x.AddedPerMinute
+	}
+	return 0
+}
+
+func (x *HotPartition) GetJoinedPerMinute() float64 {
+	if x != nil {
+		return x.JoinedPerMinute
+	}
+	return 0
+}
+
+func (x *HotPartition) GetActive() bool {
+	if x != nil {
+		return x.Active
+	}
+	return false
+}
+
+func (x *HotPartition) GetSignals() []*HotSignal {
+	if x != nil {
+		return x.Signals
+	}
+	return nil
+}
+
+func (x *HotPartition) GetLookups() []*LookupCost {
+	if x != nil {
+		return x.Lookups
+	}
+	return nil
+}
+
+func (x *HotPartition) GetLadder() []*LadderRung {
+	if x != nil {
+		return x.Ladder
+	}
+	return nil
+}
+
+type HotSignal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// size, commits, fragments, conflicts, reads.
+	Code          string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HotSignal) Reset() {
+	*x = HotSignal{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HotSignal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HotSignal) ProtoMessage() {}
+
+func (x *HotSignal) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HotSignal.ProtoReflect.Descriptor instead.
+func (*HotSignal) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *HotSignal) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *HotSignal) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+type LadderRung struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// group-commit, object-paths, fragments-only, cluster, bucket, coarsen.
+	Step string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// on: works now; ready: the next rebalance does it; waits; asks: it is done when
+	// somebody asks for it; idle: would not help.
+	State         string `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LadderRung) Reset() {
+	*x = LadderRung{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LadderRung) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LadderRung) ProtoMessage() {}
+
+func (x *LadderRung) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LadderRung.ProtoReflect.Descriptor instead.
+func (*LadderRung) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *LadderRung) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *LadderRung) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *LadderRung) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// LookupCost is what a scan for one value of a column opens, on average over
+// values that are there, by metadata alone.
+type LookupCost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Column        string                 `protobuf:"bytes,1,opt,name=column,proto3" json:"column,omitempty"`
+	Lookups       uint64                 `protobuf:"varint,2,opt,name=lookups,proto3" json:"lookups,omitempty"`
+	Files         float64                `protobuf:"fixed64,3,opt,name=files,proto3" json:"files,omitempty"`
+	Bytes         float64                `protobuf:"fixed64,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookupCost) Reset() {
+	*x = LookupCost{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookupCost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookupCost) ProtoMessage() {}
+
+func (x *LookupCost) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookupCost.ProtoReflect.Descriptor instead.
+func (*LookupCost) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *LookupCost) GetColumn() string {
+	if x != nil {
+		return x.Column
+	}
+	return ""
+}
+
+func (x *LookupCost) GetLookups() uint64 {
+	if x != nil {
+		return x.Lookups
+	}
+	return 0
+}
+
+func (x *LookupCost) GetFiles() float64 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
+func (x *LookupCost) GetBytes() float64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+// HotFix is the proof record of one step that was done.
+type HotFix struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	At    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	JobId string                 `protobuf:"bytes,3,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Step  string                 `protobuf:"bytes,4,opt,name=step,proto3" json:"step,omitempty"`
+	// The order, or the change of the partition spec.
+	Detail string `protobuf:"bytes,5,opt,name=detail,proto3" json:"detail,omitempty"`
+	// Empty for a step that concerns all partitions.
+	Partition []*PartitionField `protobuf:"bytes,6,rep,name=partition,proto3" json:"partition,omitempty"`
+	Signals   []*HotSignal      `protobuf:"bytes,7,rep,name=signals,proto3" json:"signals,omitempty"`
+	Before    *HotMeasure       `protobuf:"bytes,8,opt,name=before,proto3" json:"before,omitempty"`
+	// Absent until it was measured.
+	After *HotMeasure `protobuf:"bytes,9,opt,name=after,proto3" json:"after,omitempty"`
+	// In one sentence.
+	Text          string `protobuf:"bytes,10,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HotFix) Reset() {
+	*x = HotFix{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HotFix) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HotFix) ProtoMessage() {}
+
+func (x *HotFix) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HotFix.ProtoReflect.Descriptor instead.
+func (*HotFix) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *HotFix) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *HotFix) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *HotFix) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *HotFix) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *HotFix) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *HotFix) GetPartition() []*PartitionField {
+	if x != nil {
+		return x.Partition
+	}
+	return nil
+}
+
+func (x *HotFix) GetSignals() []*HotSignal {
+	if x != nil {
+		return x.Signals
+	}
+	return nil
+}
+
+func (x *HotFix) GetBefore() *HotMeasure {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *HotFix) GetAfter() *HotMeasure {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+func (x *HotFix) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+type HotMeasure struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	At         *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	SnapshotId int64                  `protobuf:"varint,2,opt,name=snapshot_id,json=snapshotId,proto3" json:"snapshot_id,omitempty"`
+	Files      uint64                 `protobuf:"varint,3,opt,name=files,proto3" json:"files,omitempty"`
+	Bytes      uint64                 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Rows       uint64                 `protobuf:"varint,5,opt,name=rows,proto3" json:"rows,omitempty"`
+	Lookups    []*LookupCost          `protobuf:"bytes,6,rep,name=lookups,proto3" json:"lookups,omitempty"`
+	Skew       float64                `protobuf:"fixed64,7,opt,name=skew,proto3" json:"skew,omitempty"`
+	Gini       float64                `protobuf:"fixed64,8,opt,name=gini,proto3" json:"gini,omitempty"`
+	// Commits of writers that were seen, and how long they took.
+	Commits       uint64               `protobuf:"varint,9,opt,name=commits,proto3" json:"commits,omitempty"`
+	CommitP50     *durationpb.Duration `protobuf:"bytes,10,opt,name=commit_p50,json=commitP50,proto3" json:"commit_p50,omitempty"`
+	CommitP95     *durationpb.Duration `protobuf:"bytes,11,opt,name=commit_p95,json=commitP95,proto3" json:"commit_p95,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HotMeasure) Reset() {
+	*x = HotMeasure{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HotMeasure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HotMeasure) ProtoMessage() {}
+
+func (x *HotMeasure) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HotMeasure.ProtoReflect.Descriptor instead.
+func (*HotMeasure) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *HotMeasure) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *HotMeasure) GetSnapshotId() int64 {
+	if x != nil {
+		return x.SnapshotId
+	}
+	return 0
+}
+
+func (x *HotMeasure) GetFiles() uint64 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
+func (x *HotMeasure) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *HotMeasure) GetRows() uint64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *HotMeasure) GetLookups() []*LookupCost {
+	if x != nil {
+		return x.Lookups
+	}
+	return nil
+}
+
+func (x *HotMeasure) GetSkew() float64 {
+	if x != nil {
+		return x.Skew
+	}
+	return 0
+}
+
+func (x *HotMeasure) GetGini() float64 {
+	if x != nil {
+		return x.Gini
+	}
+	return 0
+}
+
+func (x *HotMeasure) GetCommits() uint64 {
+	if x != nil {
+		return x.Commits
+	}
+	return 0
+}
+
+func (x *HotMeasure) GetCommitP50() *durationpb.Duration {
+	if x != nil {
+		return x.CommitP50
+	}
+	return nil
+}
+
+func (x *HotMeasure) GetCommitP95() *durationpb.Duration {
+	if x != nil {
+		return x.CommitP95
+	}
+	return nil
+}
+
 var File_firn_v1_maintenance_proto protoreflect.FileDescriptor
 
 const file_firn_v1_maintenance_proto_rawDesc = "" +
@@ -2883,11 +3625,13 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"\aobjects\x18\x03 \x03(\tR\aobjects\x12\x17\n" +
 	"\aplan_id\x18\x04 \x01(\tR\x06planId\x12\x1f\n" +
 	"\vsnapshot_id\x18\x05 \x01(\x03R\n" +
-	"snapshotId\"\x91\x01\n" +
+	"snapshotId\"\xdc\x01\n" +
 	"\x10SubmitJobRequest\x12'\n" +
 	"\x05table\x18\x01 \x01(\v2\x11.firn.v1.TableRefR\x05table\x12$\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x10.firn.v1.JobKindR\x04kind\x12\x14\n" +
-	"\x05model\x18\x03 \x01(\tR\x05model\x12\x18\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\x12\x12\n" +
+	"\x04step\x18\x14 \x01(\tR\x04step\x125\n" +
+	"\tpartition\x18\x15 \x03(\v2\x17.firn.v1.PartitionFieldR\tpartition\x12\x18\n" +
 	"\areshape\x18\x04 \x01(\bR\areshape\"3\n" +
 	"\x11SubmitJobResponse\x12\x1e\n" +
 	"\x03job\x18\x01 \x01(\v2\f.firn.v1.JobR\x03job\"{\n" +
@@ -3003,14 +3747,86 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"G\n" +
 	"\x11SetPolicyResponse\x122\n" +
-	"\bsettings\x18\x01 \x03(\v2\x16.firn.v1.PolicySettingR\bsettings*\x92\x01\n" +
+	"\bsettings\x18\x01 \x03(\v2\x16.firn.v1.PolicySettingR\bsettings\"B\n" +
+	"\x17GetHotPartitionsRequest\x12'\n" +
+	"\x05table\x18\x01 \x01(\v2\x11.firn.v1.TableRefR\x05table\"\xe1\x01\n" +
+	"\x18GetHotPartitionsResponse\x12\x1e\n" +
+	"\n" +
+	"partitions\x18\x01 \x01(\x04R\n" +
+	"partitions\x12\x12\n" +
+	"\x04skew\x18\x02 \x01(\x01R\x04skew\x12\x12\n" +
+	"\x04gini\x18\x03 \x01(\x01R\x04gini\x12'\n" +
+	"\x03hot\x18\x04 \x03(\v2\x15.firn.v1.HotPartitionR\x03hot\x12-\n" +
+	"\acoarsen\x18\x05 \x01(\v2\x13.firn.v1.LadderRungR\acoarsen\x12%\n" +
+	"\x05fixes\x18\x06 \x03(\v2\x0f.firn.v1.HotFixR\x05fixes\"\xfe\x03\n" +
+	"\fHotPartition\x125\n" +
+	"\tpartition\x18\x01 \x03(\v2\x17.firn.v1.PartitionFieldR\tpartition\x12\x14\n" +
+	"\x05files\x18\x02 \x01(\x04R\x05files\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x04R\x05bytes\x12\x14\n" +
+	"\x05share\x18\x04 \x01(\x01R\x05share\x12\x14\n" +
+	"\x05ratio\x18\x05 \x01(\x01R\x05ratio\x12!\n" +
+	"\fcommit_share\x18\x06 \x01(\x01R\vcommitShare\x12\x1d\n" +
+	"\n" +
+	"read_share\x18\a \x01(\x01R\treadShare\x12%\n" +
+	"\x0econflict_share\x18\b \x01(\x01R\rconflictShare\x12(\n" +
+	"\x10added_per_minute\x18\t \x01(\x01R\x0eaddedPerMinute\x12*\n" +
+	"\x11joined_per_minute\x18\n" +
+	" \x01(\x01R\x0fjoinedPerMinute\x12\x16\n" +
+	"\x06active\x18\v \x01(\bR\x06active\x12,\n" +
+	"\asignals\x18\f \x03(\v2\x12.firn.v1.HotSignalR\asignals\x12-\n" +
+	"\alookups\x18\r \x03(\v2\x13.firn.v1.LookupCostR\alookups\x12+\n" +
+	"\x06ladder\x18\x0e \x03(\v2\x13.firn.v1.LadderRungR\x06ladder\"9\n" +
+	"\tHotSignal\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"N\n" +
+	"\n" +
+	"LadderRung\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"j\n" +
+	"\n" +
+	"LookupCost\x12\x16\n" +
+	"\x06column\x18\x01 \x01(\tR\x06column\x12\x18\n" +
+	"\alookups\x18\x02 \x01(\x04R\alookups\x12\x14\n" +
+	"\x05files\x18\x03 \x01(\x01R\x05files\x12\x14\n" +
+	"\x05bytes\x18\x04 \x01(\x01R\x05bytes\"\xd8\x02\n" +
+	"\x06HotFix\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x15\n" +
+	"\x06job_id\x18\x03 \x01(\tR\x05jobId\x12\x12\n" +
+	"\x04step\x18\x04 \x01(\tR\x04step\x12\x16\n" +
+	"\x06detail\x18\x05 \x01(\tR\x06detail\x125\n" +
+	"\tpartition\x18\x06 \x03(\v2\x17.firn.v1.PartitionFieldR\tpartition\x12,\n" +
+	"\asignals\x18\a \x03(\v2\x12.firn.v1.HotSignalR\asignals\x12+\n" +
+	"\x06before\x18\b \x01(\v2\x13.firn.v1.HotMeasureR\x06before\x12)\n" +
+	"\x05after\x18\t \x01(\v2\x13.firn.v1.HotMeasureR\x05after\x12\x12\n" +
+	"\x04text\x18\n" +
+	" \x01(\tR\x04text\"\xfe\x02\n" +
+	"\n" +
+	"HotMeasure\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x1f\n" +
+	"\vsnapshot_id\x18\x02 \x01(\x03R\n" +
+	"snapshotId\x12\x14\n" +
+	"\x05files\x18\x03 \x01(\x04R\x05files\x12\x14\n" +
+	"\x05bytes\x18\x04 \x01(\x04R\x05bytes\x12\x12\n" +
+	"\x04rows\x18\x05 \x01(\x04R\x04rows\x12-\n" +
+	"\alookups\x18\x06 \x03(\v2\x13.firn.v1.LookupCostR\alookups\x12\x12\n" +
+	"\x04skew\x18\a \x01(\x01R\x04skew\x12\x12\n" +
+	"\x04gini\x18\b \x01(\x01R\x04gini\x12\x18\n" +
+	"\acommits\x18\t \x01(\x04R\acommits\x128\n" +
+	"\n" +
+	"commit_p50\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\tcommitP50\x128\n" +
+	"\n" +
+	"commit_p95\x18\v \x01(\v2\x19.google.protobuf.DurationR\tcommitP95*\xaa\x01\n" +
 	"\aJobKind\x12\x18\n" +
 	"\x14JOB_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10JOB_KIND_COMPACT\x10\x01\x12\x13\n" +
 	"\x0fJOB_KIND_EXPIRE\x10\x02\x12\x14\n" +
 	"\x10JOB_KIND_ORPHANS\x10\x03\x12\x14\n" +
 	"\x10JOB_KIND_PROMOTE\x10\x04\x12\x16\n" +
-	"\x12JOB_KIND_MANIFESTS\x10\x05*\x9a\x01\n" +
+	"\x12JOB_KIND_MANIFESTS\x10\x05\x12\x16\n" +
+	"\x12JOB_KIND_REBALANCE\x10\x06*\x9a\x01\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n" +
@@ -3035,7 +3851,7 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"\rFiringOutcome\x12\x1e\n" +
 	"\x1aFIRING_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14FIRING_OUTCOME_FIRED\x10\x01\x12\x1a\n" +
-	"\x16FIRING_OUTCOME_SKIPPED\x10\x022\x89\t\n" +
+	"\x16FIRING_OUTCOME_SKIPPED\x10\x022\xe2\t\n" +
 	"\x12MaintenanceService\x12?\n" +
 	"\bPlanJobs\x12\x18.firn.v1.PlanJobsRequest\x1a\x19.firn.v1.PlanJobsResponse\x12B\n" +
 	"\tSubmitJob\x12\x19.firn.v1.SubmitJobRequest\x1a\x1a.firn.v1.SubmitJobResponse\x12?\n" +
@@ -3043,7 +3859,8 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"\x06GetJob\x12\x16.firn.v1.GetJobRequest\x1a\x17.firn.v1.GetJobResponse\x12A\n" +
 	"\bWatchJob\x12\x18.firn.v1.WatchJobRequest\x1a\x19.firn.v1.WatchJobResponse0\x01\x12B\n" +
 	"\tCancelJob\x12\x19.firn.v1.CancelJobRequest\x1a\x1a.firn.v1.CancelJobResponse\x12?\n" +
-	"\bRetryJob\x12\x18.firn.v1.RetryJobRequest\x1a\x19.firn.v1.RetryJobResponse\x12N\n" +
+	"\bRetryJob\x12\x18.firn.v1.RetryJobRequest\x1a\x19.firn.v1.RetryJobResponse\x12W\n" +
+	"\x10GetHotPartitions\x12 .firn.v1.GetHotPartitionsRequest\x1a!.firn.v1.GetHotPartitionsResponse\x12N\n" +
 	"\rListSchedules\x12\x1d.firn.v1.ListSchedulesRequest\x1a\x1e.firn.v1.ListSchedulesResponse\x12H\n" +
 	"\vGetSchedule\x12\x1b.firn.v1.GetScheduleRequest\x1a\x1c.firn.v1.GetScheduleResponse\x12H\n" +
 	"\vPutSchedule\x12\x1b.firn.v1.PutScheduleRequest\x1a\x1c.firn.v1.PutScheduleResponse\x12Q\n" +
@@ -3067,154 +3884,182 @@ func file_firn_v1_maintenance_proto_rawDescGZIP() []byte {
 }
 
 var file_firn_v1_maintenance_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_firn_v1_maintenance_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_firn_v1_maintenance_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_firn_v1_maintenance_proto_goTypes = []any{
-	(JobKind)(0),                   // 0: firn.v1.JobKind
-	(JobState)(0),                  // 1: firn.v1.JobState
-	(OutsidePolicy)(0),             // 2: firn.v1.OutsidePolicy
-	(OverlapPolicy)(0),             // 3: firn.v1.OverlapPolicy
-	(MissedPolicy)(0),              // 4: firn.v1.MissedPolicy
-	(FiringOutcome)(0),             // 5: firn.v1.FiringOutcome
-	(*Job)(nil),                    // 6: firn.v1.Job
-	(*Progress)(nil),               // 7: firn.v1.Progress
-	(*PlanJobsRequest)(nil),        // 8: firn.v1.PlanJobsRequest
-	(*PlannedGroup)(nil),           // 9: firn.v1.PlannedGroup
-	(*PlanJobsResponse)(nil),       // 10: firn.v1.PlanJobsResponse
-	(*SubmitJobRequest)(nil),       // 11: firn.v1.SubmitJobRequest
-	(*SubmitJobResponse)(nil),      // 12: firn.v1.SubmitJobResponse
-	(*ListJobsRequest)(nil),        // 13: firn.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),       // 14: firn.v1.ListJobsResponse
-	(*GetJobRequest)(nil),          // 15: firn.v1.GetJobRequest
-	(*GetJobResponse)(nil),         // 16: firn.v1.GetJobResponse
-	(*WatchJobRequest)(nil),        // 17: firn.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),       // 18: firn.v1.WatchJobResponse
-	(*CancelJobRequest)(nil),       // 19: firn.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),      // 20: firn.v1.CancelJobResponse
-	(*RetryJobRequest)(nil),        // 21: firn.v1.RetryJobRequest
-	(*RetryJobResponse)(nil),       // 22: firn.v1.RetryJobResponse
-	(*Schedule)(nil),               // 23: firn.v1.Schedule
-	(*Firing)(nil),                 // 24: firn.v1.Firing
-	(*WaitingFiring)(nil),          // 25: firn.v1.WaitingFiring
-	(*ListSchedulesRequest)(nil),   // 26: firn.v1.ListSchedulesRequest
-	(*ListSchedulesResponse)(nil),  // 27: firn.v1.ListSchedulesResponse
-	(*GetScheduleRequest)(nil),     // 28: firn.v1.GetScheduleRequest
-	(*GetScheduleResponse)(nil),    // 29: firn.v1.GetScheduleResponse
-	(*PutScheduleRequest)(nil),     // 30: firn.v1.PutScheduleRequest
-	(*PutScheduleResponse)(nil),    // 31: firn.v1.PutScheduleResponse
-	(*DeleteScheduleRequest)(nil),  // 32: firn.v1.DeleteScheduleRequest
-	(*DeleteScheduleResponse)(nil), // 33: firn.v1.DeleteScheduleResponse
-	(*PauseScheduleRequest)(nil),   // 34: firn.v1.PauseScheduleRequest
-	(*PauseScheduleResponse)(nil),  // 35: firn.v1.PauseScheduleResponse
-	(*ResumeScheduleRequest)(nil),  // 36: firn.v1.ResumeScheduleRequest
-	(*ResumeScheduleResponse)(nil), // 37: firn.v1.ResumeScheduleResponse
-	(*RunScheduleRequest)(nil),     // 38: firn.v1.RunScheduleRequest
-	(*RunScheduleResponse)(nil),    // 39: firn.v1.RunScheduleResponse
-	(*GetPolicyRequest)(nil),       // 40: firn.v1.GetPolicyRequest
-	(*PolicySetting)(nil),          // 41: firn.v1.PolicySetting
-	(*PolicyLimit)(nil),            // 42: firn.v1.PolicyLimit
-	(*GetPolicyResponse)(nil),      // 43: firn.v1.GetPolicyResponse
-	(*SetPolicyRequest)(nil),       // 44: firn.v1.SetPolicyRequest
-	(*SetPolicyResponse)(nil),      // 45: firn.v1.SetPolicyResponse
-	nil,                            // 46: firn.v1.Job.ProofEntry
-	nil,                            // 47: firn.v1.ListJobsResponse.CountsEntry
-	nil,                            // 48: firn.v1.SetPolicyRequest.SetEntry
-	(*TableRef)(nil),               // 49: firn.v1.TableRef
-	(*timestamppb.Timestamp)(nil),  // 50: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 51: google.protobuf.Duration
-	(*PartitionField)(nil),         // 52: firn.v1.PartitionField
+	(JobKind)(0),                     // 0: firn.v1.JobKind
+	(JobState)(0),                    // 1: firn.v1.JobState
+	(OutsidePolicy)(0),               // 2: firn.v1.OutsidePolicy
+	(OverlapPolicy)(0),               // 3: firn.v1.OverlapPolicy
+	(MissedPolicy)(0),                // 4: firn.v1.MissedPolicy
+	(FiringOutcome)(0),               // 5: firn.v1.FiringOutcome
+	(*Job)(nil),                      // 6: firn.v1.Job
+	(*Progress)(nil),                 // 7: firn.v1.Progress
+	(*PlanJobsRequest)(nil),          // 8: firn.v1.PlanJobsRequest
+	(*PlannedGroup)(nil),             // 9: firn.v1.PlannedGroup
+	(*PlanJobsResponse)(nil),         // 10: firn.v1.PlanJobsResponse
+	(*SubmitJobRequest)(nil),         // 11: firn.v1.SubmitJobRequest
+	(*SubmitJobResponse)(nil),        // 12: firn.v1.SubmitJobResponse
+	(*ListJobsRequest)(nil),          // 13: firn.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),         // 14: firn.v1.ListJobsResponse
+	(*GetJobRequest)(nil),            // 15: firn.v1.GetJobRequest
+	(*GetJobResponse)(nil),           // 16: firn.v1.GetJobResponse
+	(*WatchJobRequest)(nil),          // 17: firn.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),         // 18: firn.v1.WatchJobResponse
+	(*CancelJobRequest)(nil),         // 19: firn.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),        // 20: firn.v1.CancelJobResponse
+	(*RetryJobRequest)(nil),          // 21: firn.v1.RetryJobRequest
+	(*RetryJobResponse)(nil),         // 22: firn.v1.RetryJobResponse
+	(*Schedule)(nil),                 // 23: firn.v1.Schedule
+	(*Firing)(nil),                   // 24: firn.v1.Firing
+	(*WaitingFiring)(nil),            // 25: firn.v1.WaitingFiring
+	(*ListSchedulesRequest)(nil),     // 26: firn.v1.ListSchedulesRequest
+	(*ListSchedulesResponse)(nil),    // 27: firn.v1.ListSchedulesResponse
+	(*GetScheduleRequest)(nil),       // 28: firn.v1.GetScheduleRequest
+	(*GetScheduleResponse)(nil),      // 29: firn.v1.GetScheduleResponse
+	(*PutScheduleRequest)(nil),       // 30: firn.v1.PutScheduleRequest
+	(*PutScheduleResponse)(nil),      // 31: firn.v1.PutScheduleResponse
+	(*DeleteScheduleRequest)(nil),    // 32: firn.v1.DeleteScheduleRequest
+	(*DeleteScheduleResponse)(nil),   // 33: firn.v1.DeleteScheduleResponse
+	(*PauseScheduleRequest)(nil),     // 34: firn.v1.PauseScheduleRequest
+	(*PauseScheduleResponse)(nil),    // 35: firn.v1.PauseScheduleResponse
+	(*ResumeScheduleRequest)(nil),    // 36: firn.v1.ResumeScheduleRequest
+	(*ResumeScheduleResponse)(nil),   // 37: firn.v1.ResumeScheduleResponse
+	(*RunScheduleRequest)(nil),       // 38: firn.v1.RunScheduleRequest
+	(*RunScheduleResponse)(nil),      // 39: firn.v1.RunScheduleResponse
+	(*GetPolicyRequest)(nil),         // 40: firn.v1.GetPolicyRequest
+	(*PolicySetting)(nil),            // 41: firn.v1.PolicySetting
+	(*PolicyLimit)(nil),              // 42: firn.v1.PolicyLimit
+	(*GetPolicyResponse)(nil),        // 43: firn.v1.GetPolicyResponse
+	(*SetPolicyRequest)(nil),         // 44: firn.v1.SetPolicyRequest
+	(*SetPolicyResponse)(nil),        // 45: firn.v1.SetPolicyResponse
+	(*GetHotPartitionsRequest)(nil),  // 46: firn.v1.GetHotPartitionsRequest
+	(*GetHotPartitionsResponse)(nil), // 47: firn.v1.GetHotPartitionsResponse
+	(*HotPartition)(nil),             // 48: firn.v1.HotPartition
+	(*HotSignal)(nil),                // 49: firn.v1.HotSignal
+	(*LadderRung)(nil),               // 50: firn.v1.LadderRung
+	(*LookupCost)(nil),               // 51: firn.v1.LookupCost
+	(*HotFix)(nil),                   // 52: firn.v1.HotFix
+	(*HotMeasure)(nil),               // 53: firn.v1.HotMeasure
+	nil,                              // 54: firn.v1.Job.ProofEntry
+	nil,                              // 55: firn.v1.ListJobsResponse.CountsEntry
+	nil,                              // 56: firn.v1.SetPolicyRequest.SetEntry
+	(*TableRef)(nil),                 // 57: firn.v1.TableRef
+	(*timestamppb.Timestamp)(nil),    // 58: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 59: google.protobuf.Duration
+	(*PartitionField)(nil),           // 60: firn.v1.PartitionField
 }
 var file_firn_v1_maintenance_proto_depIdxs = []int32{
 	0,  // 0: firn.v1.Job.kind:type_name -> firn.v1.JobKind
 	1,  // 1: firn.v1.Job.state:type_name -> firn.v1.JobState
-	49, // 2: firn.v1.Job.table:type_name -> firn.v1.TableRef
-	50, // 3: firn.v1.Job.created_at:type_name -> google.protobuf.Timestamp
-	50, // 4: firn.v1.Job.started_at:type_name -> google.protobuf.Timestamp
-	50, // 5: firn.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
+	57, // 2: firn.v1.Job.table:type_name -> firn.v1.TableRef
+	58, // 3: firn.v1.Job.created_at:type_name -> google.protobuf.Timestamp
+	58, // 4: firn.v1.Job.started_at:type_name -> google.protobuf.Timestamp
+	58, // 5: firn.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
 	7,  // 6: firn.v1.Job.progress:type_name -> firn.v1.Progress
-	46, // 7: firn.v1.Job.proof:type_name -> firn.v1.Job.ProofEntry
-	51, // 8: firn.v1.Progress.remaining:type_name -> google.protobuf.Duration
-	49, // 9: firn.v1.PlanJobsRequest.table:type_name -> firn.v1.TableRef
+	54, // 7: firn.v1.Job.proof:type_name -> firn.v1.Job.ProofEntry
+	59, // 8: firn.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	57, // 9: firn.v1.PlanJobsRequest.table:type_name -> firn.v1.TableRef
 	0,  // 10: firn.v1.PlanJobsRequest.kind:type_name -> firn.v1.JobKind
-	52, // 11: firn.v1.PlannedGroup.partition:type_name -> firn.v1.PartitionField
+	60, // 11: firn.v1.PlannedGroup.partition:type_name -> firn.v1.PartitionField
 	9,  // 12: firn.v1.PlanJobsResponse.groups:type_name -> firn.v1.PlannedGroup
-	49, // 13: firn.v1.SubmitJobRequest.table:type_name -> firn.v1.TableRef
+	57, // 13: firn.v1.SubmitJobRequest.table:type_name -> firn.v1.TableRef
 	0,  // 14: firn.v1.SubmitJobRequest.kind:type_name -> firn.v1.JobKind
-	6,  // 15: firn.v1.SubmitJobResponse.job:type_name -> firn.v1.Job
-	1,  // 16: firn.v1.ListJobsRequest.states:type_name -> firn.v1.JobState
-	49, // 17: firn.v1.ListJobsRequest.table:type_name -> firn.v1.TableRef
-	6,  // 18: firn.v1.ListJobsResponse.jobs:type_name -> firn.v1.Job
-	47, // 19: firn.v1.ListJobsResponse.counts:type_name -> firn.v1.ListJobsResponse.CountsEntry
-	6,  // 20: firn.v1.GetJobResponse.job:type_name -> firn.v1.Job
-	6,  // 21: firn.v1.WatchJobResponse.job:type_name -> firn.v1.Job
-	6,  // 22: firn.v1.CancelJobResponse.job:type_name -> firn.v1.Job
-	6,  // 23: firn.v1.RetryJobResponse.job:type_name -> firn.v1.Job
-	0,  // 24: firn.v1.Schedule.kind:type_name -> firn.v1.JobKind
-	49, // 25: firn.v1.Schedule.table:type_name -> firn.v1.TableRef
-	50, // 26: firn.v1.Schedule.last_fired:type_name -> google.protobuf.Timestamp
-	50, // 27: firn.v1.Schedule.next_fire:type_name -> google.protobuf.Timestamp
-	2,  // 28: firn.v1.Schedule.outside:type_name -> firn.v1.OutsidePolicy
-	3,  // 29: firn.v1.Schedule.overlap:type_name -> firn.v1.OverlapPolicy
-	4,  // 30: firn.v1.Schedule.missed:type_name -> firn.v1.MissedPolicy
-	24, // 31: firn.v1.Schedule.firings:type_name -> firn.v1.Firing
-	25, // 32: firn.v1.Schedule.waiting:type_name -> firn.v1.WaitingFiring
-	50, // 33: firn.v1.Schedule.upcoming:type_name -> google.protobuf.Timestamp
-	50, // 34: firn.v1.Firing.due:type_name -> google.protobuf.Timestamp
-	50, // 35: firn.v1.Firing.until:type_name -> google.protobuf.Timestamp
-	50, // 36: firn.v1.Firing.at:type_name -> google.protobuf.Timestamp
-	5,  // 37: firn.v1.Firing.outcome:type_name -> firn.v1.FiringOutcome
-	50, // 38: firn.v1.WaitingFiring.due:type_name -> google.protobuf.Timestamp
-	23, // 39: firn.v1.ListSchedulesResponse.schedules:type_name -> firn.v1.Schedule
-	23, // 40: firn.v1.GetScheduleResponse.schedule:type_name -> firn.v1.Schedule
-	23, // 41: firn.v1.PutScheduleRequest.schedule:type_name -> firn.v1.Schedule
-	23, // 42: firn.v1.PutScheduleResponse.schedule:type_name -> firn.v1.Schedule
-	23, // 43: firn.v1.PauseScheduleResponse.schedule:type_name -> firn.v1.Schedule
-	23, // 44: firn.v1.ResumeScheduleResponse.schedule:type_name -> firn.v1.Schedule
-	24, // 45: firn.v1.RunScheduleResponse.firing:type_name -> firn.v1.Firing
-	23, // 46: firn.v1.RunScheduleResponse.schedule:type_name -> firn.v1.Schedule
-	49, // 47: firn.v1.GetPolicyRequest.of:type_name -> firn.v1.TableRef
-	50, // 48: firn.v1.PolicyLimit.frees:type_name -> google.protobuf.Timestamp
-	41, // 49: firn.v1.GetPolicyResponse.settings:type_name -> firn.v1.PolicySetting
-	42, // 50: firn.v1.GetPolicyResponse.limits:type_name -> firn.v1.PolicyLimit
-	49, // 51: firn.v1.SetPolicyRequest.of:type_name -> firn.v1.TableRef
-	48, // 52: firn.v1.SetPolicyRequest.set:type_name -> firn.v1.SetPolicyRequest.SetEntry
-	41, // 53: firn.v1.SetPolicyResponse.settings:type_name -> firn.v1.PolicySetting
-	8,  // 54: firn.v1.MaintenanceService.PlanJobs:input_type -> firn.v1.PlanJobsRequest
-	11, // 55: firn.v1.MaintenanceService.SubmitJob:input_type -> firn.v1.SubmitJobRequest
-	13, // 56: firn.v1.MaintenanceService.ListJobs:input_type -> firn.v1.ListJobsRequest
-	15, // 57: firn.v1.MaintenanceService.GetJob:input_type -> firn.v1.GetJobRequest
-	17, // 58: firn.v1.MaintenanceService.WatchJob:input_type -> firn.v1.WatchJobRequest
-	19, // 59: firn.v1.MaintenanceService.CancelJob:input_type -> firn.v1.CancelJobRequest
-	21, // 60: firn.v1.MaintenanceService.RetryJob:input_type -> firn.v1.RetryJobRequest
-	26, // 61: firn.v1.MaintenanceService.ListSchedules:input_type -> firn.v1.ListSchedulesRequest
-	28, // 62: firn.v1.MaintenanceService.GetSchedule:input_type -> firn.v1.GetScheduleRequest
-	30, // 63: firn.v1.MaintenanceService.PutSchedule:input_type -> firn.v1.PutScheduleRequest
-	32, // 64: firn.v1.MaintenanceService.DeleteSchedule:input_type -> firn.v1.DeleteScheduleRequest
-	34, // 65: firn.v1.MaintenanceService.PauseSchedule:input_type -> firn.v1.PauseScheduleRequest
-	36, // 66: firn.v1.MaintenanceService.ResumeSchedule:input_type -> firn.v1.ResumeScheduleRequest
-	38, // 67: firn.v1.MaintenanceService.RunSchedule:input_type -> firn.v1.RunScheduleRequest
-	40, // 68: firn.v1.MaintenanceService.GetPolicy:input_type -> firn.v1.GetPolicyRequest
-	44, // 69: firn.v1.MaintenanceService.SetPolicy:input_type -> firn.v1.SetPolicyRequest
-	10, // 70: firn.v1.MaintenanceService.PlanJobs:output_type -> firn.v1.PlanJobsResponse
-	12, // 71: firn.v1.MaintenanceService.SubmitJob:output_type -> firn.v1.SubmitJobResponse
-	14, // 72: firn.v1.MaintenanceService.ListJobs:output_type -> firn.v1.ListJobsResponse
-	16, // 73: firn.v1.MaintenanceService.GetJob:output_type -> firn.v1.GetJobResponse
-	18, // 74: firn.v1.MaintenanceService.WatchJob:output_type -> firn.v1.WatchJobResponse
-	20, // 75: firn.v1.MaintenanceService.CancelJob:output_type -> firn.v1.CancelJobResponse
-	22, // 76: firn.v1.MaintenanceService.RetryJob:output_type -> firn.v1.RetryJobResponse
-	27, // 77: firn.v1.MaintenanceService.ListSchedules:output_type -> firn.v1.ListSchedulesResponse
-	29, // 78: firn.v1.MaintenanceService.GetSchedule:output_type -> firn.v1.GetScheduleResponse
-	31, // 79: firn.v1.MaintenanceService.PutSchedule:output_type -> firn.v1.PutScheduleResponse
-	33, // 80: firn.v1.MaintenanceService.DeleteSchedule:output_type -> firn.v1.DeleteScheduleResponse
-	35, // 81: firn.v1.MaintenanceService.PauseSchedule:output_type -> firn.v1.PauseScheduleResponse
-	37, // 82: firn.v1.MaintenanceService.ResumeSchedule:output_type -> firn.v1.ResumeScheduleResponse
-	39, // 83: firn.v1.MaintenanceService.RunSchedule:output_type -> firn.v1.RunScheduleResponse
-	43, // 84: firn.v1.MaintenanceService.GetPolicy:output_type -> firn.v1.GetPolicyResponse
-	45, // 85: firn.v1.MaintenanceService.SetPolicy:output_type -> firn.v1.SetPolicyResponse
-	70, // [70:86] is the sub-list for method output_type
-	54, // [54:70] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	60, // 15: firn.v1.SubmitJobRequest.partition:type_name -> firn.v1.PartitionField
+	6,  // 16: firn.v1.SubmitJobResponse.job:type_name -> firn.v1.Job
+	1,  // 17: firn.v1.ListJobsRequest.states:type_name -> firn.v1.JobState
+	57, // 18: firn.v1.ListJobsRequest.table:type_name -> firn.v1.TableRef
+	6,  // 19: firn.v1.ListJobsResponse.jobs:type_name -> firn.v1.Job
+	55, // 20: firn.v1.ListJobsResponse.counts:type_name -> firn.v1.ListJobsResponse.CountsEntry
+	6,  // 21: firn.v1.GetJobResponse.job:type_name -> firn.v1.Job
+	6,  // 22: firn.v1.WatchJobResponse.job:type_name -> firn.v1.Job
+	6,  // 23: firn.v1.CancelJobResponse.job:type_name -> firn.v1.Job
+	6,  // 24: firn.v1.RetryJobResponse.job:type_name -> firn.v1.Job
+	0,  // 25: firn.v1.Schedule.kind:type_name -> firn.v1.JobKind
+	57, // 26: firn.v1.Schedule.table:type_name -> firn.v1.TableRef
+	58, // 27: firn.v1.Schedule.last_fired:type_name -> google.protobuf.Timestamp
+	58, // 28: firn.v1.Schedule.next_fire:type_name -> google.protobuf.Timestamp
+	2,  // 29: firn.v1.Schedule.outside:type_name -> firn.v1.OutsidePolicy
+	3,  // 30: firn.v1.Schedule.overlap:type_name -> firn.v1.OverlapPolicy
+	4,  // 31: firn.v1.Schedule.missed:type_name -> firn.v1.MissedPolicy
+	24, // 32: firn.v1.Schedule.firings:type_name -> firn.v1.Firing
+	25, // 33: firn.v1.Schedule.waiting:type_name -> firn.v1.WaitingFiring
+	58, // 34: firn.v1.Schedule.upcoming:type_name -> google.protobuf.Timestamp
+	58, // 35: firn.v1.Firing.due:type_name -> google.protobuf.Timestamp
+	58, // 36: firn.v1.Firing.until:type_name -> google.protobuf.Timestamp
+	58, // 37: firn.v1.Firing.at:type_name -> google.protobuf.Timestamp
+	5,  // 38: firn.v1.Firing.outcome:type_name -> firn.v1.FiringOutcome
+	58, // 39: firn.v1.WaitingFiring.due:type_name -> google.protobuf.Timestamp
+	23, // 40: firn.v1.ListSchedulesResponse.schedules:type_name -> firn.v1.Schedule
+	23, // 41: firn.v1.GetScheduleResponse.schedule:type_name -> firn.v1.Schedule
+	23, // 42: firn.v1.PutScheduleRequest.schedule:type_name -> firn.v1.Schedule
+	23, // 43: firn.v1.PutScheduleResponse.schedule:type_name -> firn.v1.Schedule
+	23, // 44: firn.v1.PauseScheduleResponse.schedule:type_name -> firn.v1.Schedule
+	23, // 45: firn.v1.ResumeScheduleResponse.schedule:type_name -> firn.v1.Schedule
+	24, // 46: firn.v1.RunScheduleResponse.firing:type_name -> firn.v1.Firing
+	23, // 47: firn.v1.RunScheduleResponse.schedule:type_name -> firn.v1.Schedule
+	57, // 48: firn.v1.GetPolicyRequest.of:type_name -> firn.v1.TableRef
+	58, // 49: firn.v1.PolicyLimit.frees:type_name -> google.protobuf.Timestamp
+	41, // 50: firn.v1.GetPolicyResponse.settings:type_name -> firn.v1.PolicySetting
+	42, // 51: firn.v1.GetPolicyResponse.limits:type_name -> firn.v1.PolicyLimit
+	57, // 52: firn.v1.SetPolicyRequest.of:type_name -> firn.v1.TableRef
+	56, // 53: firn.v1.SetPolicyRequest.set:type_name -> firn.v1.SetPolicyRequest.SetEntry
+	41, // 54: firn.v1.SetPolicyResponse.settings:type_name -> firn.v1.PolicySetting
+	57, // 55: firn.v1.GetHotPartitionsRequest.table:type_name -> firn.v1.TableRef
+	48, // 56: firn.v1.GetHotPartitionsResponse.hot:type_name -> firn.v1.HotPartition
+	50, // 57: firn.v1.GetHotPartitionsResponse.coarsen:type_name -> firn.v1.LadderRung
+	52, // 58: firn.v1.GetHotPartitionsResponse.fixes:type_name -> firn.v1.HotFix
+	60, // 59: firn.v1.HotPartition.partition:type_name -> firn.v1.PartitionField
+	49, // 60: firn.v1.HotPartition.signals:type_name -> firn.v1.HotSignal
+	51, // 61: firn.v1.HotPartition.lookups:type_name -> firn.v1.LookupCost
+	50, // 62: firn.v1.HotPartition.ladder:type_name -> firn.v1.LadderRung
+	58, // 63: firn.v1.HotFix.at:type_name -> google.protobuf.Timestamp
+	60, // 64: firn.v1.HotFix.partition:type_name -> firn.v1.PartitionField
+	49, // 65: firn.v1.HotFix.signals:type_name -> firn.v1.HotSignal
+	53, // 66: firn.v1.HotFix.before:type_name -> firn.v1.HotMeasure
+	53, // 67: firn.v1.HotFix.after:type_name -> firn.v1.HotMeasure
+	58, // 68: firn.v1.HotMeasure.at:type_name -> google.protobuf.Timestamp
+	51, // 69: firn.v1.HotMeasure.lookups:type_name -> firn.v1.LookupCost
+	59, // 70: firn.v1.HotMeasure.commit_p50:type_name -> google.protobuf.Duration
+	59, // 71: firn.v1.HotMeasure.commit_p95:type_name -> google.protobuf.Duration
+	8,  // 72: firn.v1.MaintenanceService.PlanJobs:input_type -> firn.v1.PlanJobsRequest
+	11, // 73: firn.v1.MaintenanceService.SubmitJob:input_type -> firn.v1.SubmitJobRequest
+	13, // 74: firn.v1.MaintenanceService.ListJobs:input_type -> firn.v1.ListJobsRequest
+	15, // 75: firn.v1.MaintenanceService.GetJob:input_type -> firn.v1.GetJobRequest
+	17, // 76: firn.v1.MaintenanceService.WatchJob:input_type -> firn.v1.WatchJobRequest
+	19, // 77: firn.v1.MaintenanceService.CancelJob:input_type -> firn.v1.CancelJobRequest
+	21, // 78: firn.v1.MaintenanceService.RetryJob:input_type -> firn.v1.RetryJobRequest
+	46, // 79: firn.v1.MaintenanceService.GetHotPartitions:input_type -> firn.v1.GetHotPartitionsRequest
+	26, // 80: firn.v1.MaintenanceService.ListSchedules:input_type -> firn.v1.ListSchedulesRequest
+	28, // 81: firn.v1.MaintenanceService.GetSchedule:input_type -> firn.v1.GetScheduleRequest
+	30, // 82: firn.v1.MaintenanceService.PutSchedule:input_type -> firn.v1.PutScheduleRequest
+	32, // 83: firn.v1.MaintenanceService.DeleteSchedule:input_type -> firn.v1.DeleteScheduleRequest
+	34, // 84: firn.v1.MaintenanceService.PauseSchedule:input_type -> firn.v1.PauseScheduleRequest
+	36, // 85: firn.v1.MaintenanceService.ResumeSchedule:input_type -> firn.v1.ResumeScheduleRequest
+	38, // 86: firn.v1.MaintenanceService.RunSchedule:input_type -> firn.v1.RunScheduleRequest
+	40, // 87: firn.v1.MaintenanceService.GetPolicy:input_type -> firn.v1.GetPolicyRequest
+	44, // 88: firn.v1.MaintenanceService.SetPolicy:input_type -> firn.v1.SetPolicyRequest
+	10, // 89: firn.v1.MaintenanceService.PlanJobs:output_type -> firn.v1.PlanJobsResponse
+	12, // 90: firn.v1.MaintenanceService.SubmitJob:output_type -> firn.v1.SubmitJobResponse
+	14, // 91: firn.v1.MaintenanceService.ListJobs:output_type -> firn.v1.ListJobsResponse
+	16, // 92: firn.v1.MaintenanceService.GetJob:output_type -> firn.v1.GetJobResponse
+	18, // 93: firn.v1.MaintenanceService.WatchJob:output_type -> firn.v1.WatchJobResponse
+	20, // 94: firn.v1.MaintenanceService.CancelJob:output_type -> firn.v1.CancelJobResponse
+	22, // 95: firn.v1.MaintenanceService.RetryJob:output_type -> firn.v1.RetryJobResponse
+	47, // 96: firn.v1.MaintenanceService.GetHotPartitions:output_type -> firn.v1.GetHotPartitionsResponse
+	27, // 97: firn.v1.MaintenanceService.ListSchedules:output_type -> firn.v1.ListSchedulesResponse
+	29, // 98: firn.v1.MaintenanceService.GetSchedule:output_type -> firn.v1.GetScheduleResponse
+	31, // 99: firn.v1.MaintenanceService.PutSchedule:output_type -> firn.v1.PutScheduleResponse
+	33, // 100: firn.v1.MaintenanceService.DeleteSchedule:output_type -> firn.v1.DeleteScheduleResponse
+	35, // 101: firn.v1.MaintenanceService.PauseSchedule:output_type -> firn.v1.PauseScheduleResponse
+	37, // 102: firn.v1.MaintenanceService.ResumeSchedule:output_type -> firn.v1.ResumeScheduleResponse
+	39, // 103: firn.v1.MaintenanceService.RunSchedule:output_type -> firn.v1.RunScheduleResponse
+	43, // 104: firn.v1.MaintenanceService.GetPolicy:output_type -> firn.v1.GetPolicyResponse
+	45, // 105: firn.v1.MaintenanceService.SetPolicy:output_type -> firn.v1.SetPolicyResponse
+	89, // [89:106] is the sub-list for method output_type
+	72, // [72:89] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_firn_v1_maintenance_proto_init() }
@@ -3229,7 +4074,7 @@ func file_firn_v1_maintenance_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_firn_v1_maintenance_proto_rawDesc), len(file_firn_v1_maintenance_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   43,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -54,6 +54,9 @@ const (
 	// MaintenanceServiceRetryJobProcedure is the fully-qualified name of the MaintenanceService's
 	// RetryJob RPC.
 	MaintenanceServiceRetryJobProcedure = "/firn.v1.MaintenanceService/RetryJob"
+	// MaintenanceServiceGetHotPartitionsProcedure is the fully-qualified name of the
+	// MaintenanceService's GetHotPartitions RPC.
+	MaintenanceServiceGetHotPartitionsProcedure = "/firn.v1.MaintenanceService/GetHotPartitions"
 	// MaintenanceServiceListSchedulesProcedure is the fully-qualified name of the MaintenanceService's
 	// ListSchedules RPC.
 	MaintenanceServiceListSchedulesProcedure = "/firn.v1.MaintenanceService/ListSchedules"
@@ -96,6 +99,10 @@ type MaintenanceServiceClient interface {
 	WatchJob(context.Context, *connect.Request[v1.WatchJobRequest]) (*connect.ServerStreamForClient[v1.WatchJobResponse], error)
 	CancelJob(context.Context, *connect.Request[v1.CancelJobRequest]) (*connect.Response[v1.CancelJobResponse], error)
 	RetryJob(context.Context, *connect.Request[v1.RetryJobRequest]) (*connect.Response[v1.RetryJobResponse], error)
+	// GetHotPartitions answers which partitions of a table stand out and by what,
+	// what is done about them, what would help, and what was done with which effect.
+	// It samples rows: for people, not for each second.
+	GetHotPartitions(context.Context, *connect.Request[v1.GetHotPartitionsRequest]) (*connect.Response[v1.GetHotPartitionsResponse], error)
 	ListSchedules(context.Context, *connect.Request[v1.ListSchedulesRequest]) (*connect.Response[v1.ListSchedulesResponse], error)
 	GetSchedule(context.Context, *connect.Request[v1.GetScheduleRequest]) (*connect.Response[v1.GetScheduleResponse], error)
 	// PutSchedule makes or replaces a schedule. One that is unchanged stays as it
@@ -171,6 +178,12 @@ func NewMaintenanceServiceClient(httpClient connect.HTTPClient, baseURL string, 
 			connect.WithSchema(maintenanceServiceMethods.ByName("RetryJob")),
 			connect.WithClientOptions(opts...),
 		),
+		getHotPartitions: connect.NewClient[v1.GetHotPartitionsRequest, v1.GetHotPartitionsResponse](
+			httpClient,
+			baseURL+MaintenanceServiceGetHotPartitionsProcedure,
+			connect.WithSchema(maintenanceServiceMethods.ByName("GetHotPartitions")),
+			connect.WithClientOptions(opts...),
+		),
 		listSchedules: connect.NewClient[v1.ListSchedulesRequest, v1.ListSchedulesResponse](
 			httpClient,
 			baseURL+MaintenanceServiceListSchedulesProcedure,
@@ -230,22 +243,23 @@ func NewMaintenanceServiceClient(httpClient connect.HTTPClient, baseURL string, 
 
 // maintenanceServiceClient implements MaintenanceServiceClient.
 type maintenanceServiceClient struct {
-	planJobs       *connect.Client[v1.PlanJobsRequest, v1.PlanJobsResponse]
-	submitJob      *connect.Client[v1.SubmitJobRequest, v1.SubmitJobResponse]
-	listJobs       *connect.Client[v1.ListJobsRequest, v1.ListJobsResponse]
-	getJob         *connect.Client[v1.GetJobRequest, v1.GetJobResponse]
-	watchJob       *connect.Client[v1.WatchJobRequest, v1.WatchJobResponse]
-	cancelJob      *connect.Client[v1.CancelJobRequest, v1.CancelJobResponse]
-	retryJob       *connect.Client[v1.RetryJobRequest, v1.RetryJobResponse]
-	listSchedules  *connect.Client[v1.ListSchedulesRequest, v1.ListSchedulesResponse]
-	getSchedule    *connect.Client[v1.GetScheduleRequest, v1.GetScheduleResponse]
-	putSchedule    *connect.Client[v1.PutScheduleRequest, v1.PutScheduleResponse]
-	deleteSchedule *connect.Client[v1.DeleteScheduleRequest, v1.DeleteScheduleResponse]
-	pauseSchedule  *connect.Client[v1.PauseScheduleRequest, v1.PauseScheduleResponse]
-	resumeSchedule *connect.Client[v1.ResumeScheduleRequest, v1.ResumeScheduleResponse]
-	runSchedule    *connect.Client[v1.RunScheduleRequest, v1.RunScheduleResponse]
-	getPolicy      *connect.Client[v1.GetPolicyRequest, v1.GetPolicyResponse]
-	setPolicy      *connect.Client[v1.SetPolicyRequest, v1.SetPolicyResponse]
+	planJobs         *connect.Client[v1.PlanJobsRequest, v1.PlanJobsResponse]
+	submitJob        *connect.Client[v1.SubmitJobRequest, v1.SubmitJobResponse]
+	listJobs         *connect.Client[v1.ListJobsRequest, v1.ListJobsResponse]
+	getJob           *connect.Client[v1.GetJobRequest, v1.GetJobResponse]
+	watchJob         *connect.Client[v1.WatchJobRequest, v1.WatchJobResponse]
+	cancelJob        *connect.Client[v1.CancelJobRequest, v1.CancelJobResponse]
+	retryJob         *connect.Client[v1.RetryJobRequest, v1.RetryJobResponse]
+	getHotPartitions *connect.Client[v1.GetHotPartitionsRequest, v1.GetHotPartitionsResponse]
+	listSchedules    *connect.Client[v1.ListSchedulesRequest, v1.ListSchedulesResponse]
+	getSchedule      *connect.Client[v1.GetScheduleRequest, v1.GetScheduleResponse]
+	putSchedule      *connect.Client[v1.PutScheduleRequest, v1.PutScheduleResponse]
+	deleteSchedule   *connect.Client[v1.DeleteScheduleRequest, v1.DeleteScheduleResponse]
+	pauseSchedule    *connect.Client[v1.PauseScheduleRequest, v1.PauseScheduleResponse]
+	resumeSchedule   *connect.Client[v1.ResumeScheduleRequest, v1.ResumeScheduleResponse]
+	runSchedule      *connect.Client[v1.RunScheduleRequest, v1.RunScheduleResponse]
+	getPolicy        *connect.Client[v1.GetPolicyRequest, v1.GetPolicyResponse]
+	setPolicy        *connect.Client[v1.SetPolicyRequest, v1.SetPolicyResponse]
 }
 
 // PlanJobs calls firn.v1.MaintenanceService.PlanJobs.
@@ -281,6 +295,11 @@ func (c *maintenanceServiceClient) CancelJob(ctx context.Context, req *connect.R
 // RetryJob calls firn.v1.MaintenanceService.RetryJob.
 func (c *maintenanceServiceClient) RetryJob(ctx context.Context, req *connect.Request[v1.RetryJobRequest]) (*connect.Response[v1.RetryJobResponse], error) {
 	return c.retryJob.CallUnary(ctx, req)
+}
+
+// GetHotPartitions calls firn.v1.MaintenanceService.GetHotPartitions.
+func (c *maintenanceServiceClient) GetHotPartitions(ctx context.Context, req *connect.Request[v1.GetHotPartitionsRequest]) (*connect.Response[v1.GetHotPartitionsResponse], error) {
+	return c.getHotPartitions.CallUnary(ctx, req)
 }
 
 // ListSchedules calls firn.v1.MaintenanceService.ListSchedules.
@@ -341,6 +360,10 @@ type MaintenanceServiceHandler interface {
 	WatchJob(context.Context, *connect.Request[v1.WatchJobRequest], *connect.ServerStream[v1.WatchJobResponse]) error
 	CancelJob(context.Context, *connect.Request[v1.CancelJobRequest]) (*connect.Response[v1.CancelJobResponse], error)
 	RetryJob(context.Context, *connect.Request[v1.RetryJobRequest]) (*connect.Response[v1.RetryJobResponse], error)
+	// GetHotPartitions answers which partitions of a table stand out and by what,
+	// what is done about them, what would help, and what was done with which effect.
+	// It samples rows: for people, not for each second.
+	GetHotPartitions(context.Context, *connect.Request[v1.GetHotPartitionsRequest]) (*connect.Response[v1.GetHotPartitionsResponse], error)
 	ListSchedules(context.Context, *connect.Request[v1.ListSchedulesRequest]) (*connect.Response[v1.ListSchedulesResponse], error)
 	GetSchedule(context.Context, *connect.Request[v1.GetScheduleRequest]) (*connect.Response[v1.GetScheduleResponse], error)
 	// PutSchedule makes or replaces a schedule. One that is unchanged stays as it
@@ -410,6 +433,12 @@ func NewMaintenanceServiceHandler(svc MaintenanceServiceHandler, opts ...connect
 		MaintenanceServiceRetryJobProcedure,
 		svc.RetryJob,
 		connect.WithSchema(maintenanceServiceMethods.ByName("RetryJob")),
+		connect.WithHandlerOptions(opts...),
+	)
+	maintenanceServiceGetHotPartitionsHandler := connect.NewUnaryHandler(
+		MaintenanceServiceGetHotPartitionsProcedure,
+		svc.GetHotPartitions,
+		connect.WithSchema(maintenanceServiceMethods.ByName("GetHotPartitions")),
 		connect.WithHandlerOptions(opts...),
 	)
 	maintenanceServiceListSchedulesHandler := connect.NewUnaryHandler(
@@ -482,6 +511,8 @@ func NewMaintenanceServiceHandler(svc MaintenanceServiceHandler, opts ...connect
 			maintenanceServiceCancelJobHandler.ServeHTTP(w, r)
 		case MaintenanceServiceRetryJobProcedure:
 			maintenanceServiceRetryJobHandler.ServeHTTP(w, r)
+		case MaintenanceServiceGetHotPartitionsProcedure:
+			maintenanceServiceGetHotPartitionsHandler.ServeHTTP(w, r)
 		case MaintenanceServiceListSchedulesProcedure:
 			maintenanceServiceListSchedulesHandler.ServeHTTP(w, r)
 		case MaintenanceServiceGetScheduleProcedure:
@@ -535,6 +566,10 @@ func (UnimplementedMaintenanceServiceHandler) CancelJob(context.Context, *connec
 
 func (UnimplementedMaintenanceServiceHandler) RetryJob(context.Context, *connect.Request[v1.RetryJobRequest]) (*connect.Response[v1.RetryJobResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("firn.v1.MaintenanceService.RetryJob is not implemented"))
+}
+
+func (UnimplementedMaintenanceServiceHandler) GetHotPartitions(context.Context, *connect.Request[v1.GetHotPartitionsRequest]) (*connect.Response[v1.GetHotPartitionsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("firn.v1.MaintenanceService.GetHotPartitions is not implemented"))
 }
 
 func (UnimplementedMaintenanceServiceHandler) ListSchedules(context.Context, *connect.Request[v1.ListSchedulesRequest]) (*connect.Response[v1.ListSchedulesResponse], error) {

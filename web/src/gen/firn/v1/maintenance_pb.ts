@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file firn/v1/maintenance.proto.
  */
 export const file_firn_v1_maintenance: GenFile = /*@__PURE__*/
-  fileDesc("ChlmaXJuL3YxL21haW50ZW5hbmNlLnByb3RvEgdmaXJuLnYxIoIFCgNKb2ISCgoCaWQYASABKAkSHgoEa2luZBgCIAEoDjIQLmZpcm4udjEuSm9iS2luZBIgCgVzdGF0ZRgDIAEoDjIRLmZpcm4udjEuSm9iU3RhdGUSIAoFdGFibGUYBCABKAsyES5maXJuLnYxLlRhYmxlUmVmEg0KBW1vZGVsGAUgASgJEg8KB3RyaWdnZXIYBiABKAkSDgoGcmVhc29uGAcgASgJEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdhdHRlbXB0GAsgASgNEiMKCHByb2dyZXNzGAwgASgLMhEuZmlybi52MS5Qcm9ncmVzcxIMCgR0aWVyGA0gASgJEhAKCGZpbGVzX2luGA4gASgEEhEKCWZpbGVzX291dBgPIAEoBBIQCghieXRlc19pbhgQIAEoBBIRCglieXRlc19vdXQYESABKAQSDAoEcm93cxgSIAEoBBITCgtzbmFwc2hvdF9pZBgTIAEoAxINCgVlcnJvchgUIAEoCRImCgVwcm9vZhgVIAMoCzIXLmZpcm4udjEuSm9iLlByb29mRW50cnkSDgoGd29ya2VyGBYgASgJEhUKDWZlbmNpbmdfdG9rZW4YFyABKAQSEAoIc2NoZWR1bGUYGCABKAkaLAoKUHJvb2ZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIokBCghQcm9ncmVzcxIMCgRzdGVwGAEgASgJEhIKCmRvbmVfYnl0ZXMYAiABKAQSEwoLdG90YWxfYnl0ZXMYAyABKAQSLAoJcmVtYWluaW5nGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhgKEGJ5dGVzX3Blcl9zZWNvbmQYBSABKAQiegoPUGxhbkpvYnNSZXF1ZXN0EiAKBXRhYmxlGAEgASgLMhEuZmlybi52MS5UYWJsZVJlZhIeCgRraW5kGAIgASgOMhAuZmlybi52MS5Kb2JLaW5kEhQKDGFzX3NjaGVkdWxlZBgDIAEoCBIPCgdyZXNoYXBlGAQgASgIIocBCgxQbGFubmVkR3JvdXASDAoEdGllchgBIAEoCRIqCglwYXJ0aXRpb24YAiADKAsyFy5maXJuLnYxLlBhcnRpdGlvbkZpZWxkEg0KBWZpbGVzGAMgASgEEg0KBWJ5dGVzGAQgASgEEg4KBnJlYXNvbhgFIAEoCRIPCgdvdXRwdXRzGAYgASgEIoEBChBQbGFuSm9ic1Jlc3BvbnNlEiUKBmdyb3VwcxgBIAMoCzIVLmZpcm4udjEuUGxhbm5lZEdyb3VwEg8KB3doeV9ub3QYAiABKAkSDwoHb2JqZWN0cxgDIAMoCRIPCgdwbGFuX2lkGAQgASgJEhMKC3NuYXBzaG90X2lkGAUgASgDInQKEFN1Ym1pdEpvYlJlcXVlc3QSIAoFdGFibGUYASABKAsyES5maXJuLnYxLlRhYmxlUmVmEh4KBGtpbmQYAiABKA4yEC5maXJuLnYxLkpvYktpbmQSDQoFbW9kZWwYAyABKAkSDwoHcmVzaGFwZRgEIAEoCCIuChFTdWJtaXRKb2JSZXNwb25zZRIZCgNqb2IYASABKAsyDC5maXJuLnYxLkpvYiJlCg9MaXN0Sm9ic1JlcXVlc3QSIQoGc3RhdGVzGAEgAygOMhEuZmlybi52MS5Kb2JTdGF0ZRIgCgV0YWJsZRgCIAEoCzIRLmZpcm4udjEuVGFibGVSZWYSDQoFbGltaXQYAyABKA0ilAEKEExpc3RKb2JzUmVzcG9uc2USGgoEam9icxgBIAMoCzIMLmZpcm4udjEuSm9iEjUKBmNvdW50cxgCIAMoCzIlLmZpcm4udjEuTGlzdEpvYnNSZXNwb25zZS5Db3VudHNFbnRyeRotCgtDb3VudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIhsKDUdldEpvYlJlcXVlc3QSCgoCaWQYASABKAkiKwoOR2V0Sm9iUmVzcG9uc2USGQoDam9iGAEgASgLMgwuZmlybi52MS5Kb2IiHQoPV2F0Y2hKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIi0KEFdhdGNoSm9iUmVzcG9uc2USGQoDam9iGAEgASgLMgwuZmlybi52MS5Kb2IiHgoQQ2FuY2VsSm9iUmVxdWVzdBIKCgJpZBgBIAEoCSIuChFDYW5jZWxKb2JSZXNwb25zZRIZCgNqb2IYASABKAsyDC5maXJuLnYxLkpvYiIdCg9SZXRyeUpvYlJlcXVlc3QSCgoCaWQYASABKAkiLQoQUmV0cnlKb2JSZXNwb25zZRIZCgNqb2IYASABKAsyDC5maXJuLnYxLkpvYiL8AwoIU2NoZWR1bGUSDAoEbmFtZRgBIAEoCRIMCgRjcm9uGAIgASgJEhEKCXRpbWVfem9uZRgDIAEoCRIeCgRraW5kGAQgASgOMhAuZmlybi52MS5Kb2JLaW5kEiAKBXRhYmxlGAUgASgLMhEuZmlybi52MS5UYWJsZVJlZhINCgVtb2RlbBgGIAEoCRIuCgpsYXN0X2ZpcmVkGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgluZXh0X2ZpcmUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3dpbmRvd3MYCSADKAkSJwoHb3V0c2lkZRgKIAEoDjIWLmZpcm4udjEuT3V0c2lkZVBvbGljeRInCgdvdmVybGFwGAsgASgOMhYuZmlybi52MS5PdmVybGFwUG9saWN5EiUKBm1pc3NlZBgMIAEoDjIVLmZpcm4udjEuTWlzc2VkUG9saWN5Eg4KBnBhdXNlZBgNIAEoCBIgCgdmaXJpbmdzGA4gAygLMg8uZmlybi52MS5GaXJpbmcSJwoHd2FpdGluZxgPIAMoCzIWLmZpcm4udjEuV2FpdGluZ0ZpcmluZxIsCgh1cGNvbWluZxgQIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi/wEKBkZpcmluZxInCgNkdWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVjb3VudBgDIAEoBBImCgJhdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJwoHb3V0Y29tZRgFIAEoDjIWLmZpcm4udjEuRmlyaW5nT3V0Y29tZRIOCgZyZWFzb24YBiABKAkSDAoEam9icxgHIAMoCRIRCglqb2JzX21hZGUYCCABKA0SEAoIbGVmdF9vdXQYCSABKA0iSwoNV2FpdGluZ0ZpcmluZxInCgNkdWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXdhaXRzX2ZvchgCIAEoCSIWChRMaXN0U2NoZWR1bGVzUmVxdWVzdCI9ChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USJAoJc2NoZWR1bGVzGAEgAygLMhEuZmlybi52MS5TY2hlZHVsZSIiChJHZXRTY2hlZHVsZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSI6ChNHZXRTY2hlZHVsZVJlc3BvbnNlEiMKCHNjaGVkdWxlGAEgASgLMhEuZmlybi52MS5TY2hlZHVsZSJKChJQdXRTY2hlZHVsZVJlcXVlc3QSIwoIc2NoZWR1bGUYASABKAsyES5maXJuLnYxLlNjaGVkdWxlEg8KB2RyeV9ydW4YAiABKAgiOgoTUHV0U2NoZWR1bGVSZXNwb25zZRIjCghzY2hlZHVsZRgBIAEoCzIRLmZpcm4udjEuU2NoZWR1bGUiJQoVRGVsZXRlU2NoZWR1bGVSZXF1ZXN0EgwKBG5hbWUYASABKAkiGAoWRGVsZXRlU2NoZWR1bGVSZXNwb25zZSIkChRQYXVzZVNjaGVkdWxlUmVxdWVzdBIMCgRuYW1lGAEgASgJIjwKFVBhdXNlU2NoZWR1bGVSZXNwb25zZRIjCghzY2hlZHVsZRgBIAEoCzIRLmZpcm4udjEuU2NoZWR1bGUiJQoVUmVzdW1lU2NoZWR1bGVSZXF1ZXN0EgwKBG5hbWUYASABKAkiPQoWUmVzdW1lU2NoZWR1bGVSZXNwb25zZRIjCghzY2hlZHVsZRgBIAEoCzIRLmZpcm4udjEuU2NoZWR1bGUiNgoSUnVuU2NoZWR1bGVSZXF1ZXN0EgwKBG5hbWUYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSJbChNSdW5TY2hlZHVsZVJlc3BvbnNlEh8KBmZpcmluZxgBIAEoCzIPLmZpcm4udjEuRmlyaW5nEiMKCHNjaGVkdWxlGAIgASgLMhEuZmlybi52MS5TY2hlZHVsZSIxChBHZXRQb2xpY3lSZXF1ZXN0Eh0KAm9mGAEgASgLMhEuZmlybi52MS5UYWJsZVJlZiJMCg1Qb2xpY3lTZXR0aW5nEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZvcmlnaW4YAyABKAkSDwoHcHJvYmxlbRgEIAEoCSJyCgtQb2xpY3lMaW1pdBILCgNrZXkYASABKAkSDgoGb3JpZ2luGAIgASgJEg0KBWxpbWl0GAMgASgEEgwKBHVzZWQYBCABKAQSKQoFZnJlZXMYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImMKEUdldFBvbGljeVJlc3BvbnNlEigKCHNldHRpbmdzGAEgAygLMhYuZmlybi52MS5Qb2xpY3lTZXR0aW5nEiQKBmxpbWl0cxgCIAMoCzIULmZpcm4udjEuUG9saWN5TGltaXQinQEKEFNldFBvbGljeVJlcXVlc3QSHQoCb2YYASABKAsyES5maXJuLnYxLlRhYmxlUmVmEi8KA3NldBgCIAMoCzIiLmZpcm4udjEuU2V0UG9saWN5UmVxdWVzdC5TZXRFbnRyeRINCgV1bnNldBgDIAMoCRoqCghTZXRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj0KEVNldFBvbGljeVJlc3BvbnNlEigKCHNldHRpbmdzGAEgAygLMhYuZmlybi52MS5Qb2xpY3lTZXR0aW5nKpIBCgdKb2JLaW5kEhgKFEpPQl9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQSk9CX0tJTkRfQ09NUEFDVBABEhMKD0pPQl9LSU5EX0VYUElSRRACEhQKEEpPQl9LSU5EX09SUEhBTlMQAxIUChBKT0JfS0lORF9QUk9NT1RFEAQSFgoSSk9CX0tJTkRfTUFOSUZFU1RTEAUqmgEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQAxIUChBKT0JfU1RBVEVfRkFJTEVEEAQSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAFKmEKDU91dHNpZGVQb2xpY3kSHgoaT1VUU0lERV9QT0xJQ1lfVU5TUEVDSUZJRUQQABIXChNPVVRTSURFX1BPTElDWV9XQUlUEAESFwoTT1VUU0lERV9QT0xJQ1lfU0tJUBACKn4KDU92ZXJsYXBQb2xpY3kSHgoaT1ZFUkxBUF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIXChNPVkVSTEFQX1BPTElDWV9TS0lQEAESGAoUT1ZFUkxBUF9QT0xJQ1lfUVVFVUUQAhIaChZPVkVSTEFQX1BPTElDWV9SRVBMQUNFEAMqdAoMTWlzc2VkUG9saWN5Eh0KGU1JU1NFRF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIWChJNSVNTRURfUE9MSUNZX09OQ0UQARIWChJNSVNTRURfUE9MSUNZX1NLSVAQAhIVChFNSVNTRURfUE9MSUNZX0FMTBADKmUKDUZpcmluZ091dGNvbWUSHgoaRklSSU5HX09VVENPTUVfVU5TUEVDSUZJRUQQABIYChRGSVJJTkdfT1VUQ09NRV9GSVJFRBABEhoKFkZJUklOR19PVVRDT01FX1NLSVBQRUQQAjKJCQoSTWFpbnRlbmFuY2VTZXJ2aWNlEj8KCFBsYW5Kb2JzEhguZmlybi52MS5QbGFuSm9ic1JlcXVlc3QaGS5maXJuLnYxLlBsYW5Kb2JzUmVzcG9uc2USQgoJU3VibWl0Sm9iEhkuZmlybi52MS5TdWJtaXRKb2JSZXF1ZXN0GhouZmlybi52MS5TdWJtaXRKb2JSZXNwb25zZRI/CghMaXN0Sm9icxIYLmZpcm4udjEuTGlzdEpvYnNSZXF1ZXN0GhkuZmlybi52MS5MaXN0Sm9ic1Jlc3BvbnNlEjkKBkdldEpvYhIWLmZpcm4udjEuR2V0Sm9iUmVxdWVzdBoXLmZpcm4udjEuR2V0Sm9iUmVzcG9uc2USQQoIV2F0Y2hKb2ISGC5maXJuLnYxLldhdGNoSm9iUmVxdWVzdBoZLmZpcm4udjEuV2F0Y2hKb2JSZXNwb25zZTABEkIKCUNhbmNlbEpvYhIZLmZpcm4udjEuQ2FuY2VsSm9iUmVxdWVzdBoaLmZpcm4udjEuQ2FuY2VsSm9iUmVzcG9uc2USPwoIUmV0cnlKb2ISGC5maXJuLnYxLlJldHJ5Sm9iUmVxdWVzdBoZLmZpcm4udjEuUmV0cnlKb2JSZXNwb25zZRJOCg1MaXN0U2NoZWR1bGVzEh0uZmlybi52MS5MaXN0U2NoZWR1bGVzUmVxdWVzdBoeLmZpcm4udjEuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEkgKC0dldFNjaGVkdWxlEhsuZmlybi52MS5HZXRTY2hlZHVsZVJlcXVlc3QaHC5maXJuLnYxLkdldFNjaGVkdWxlUmVzcG9uc2USSAoLUHV0U2NoZWR1bGUSGy5maXJuLnYxLlB1dFNjaGVkdWxlUmVxdWVzdBocLmZpcm4udjEuUHV0U2NoZWR1bGVSZXNwb25zZRJRCg5EZWxldGVTY2hlZHVsZRIeLmZpcm4udjEuRGVsZXRlU2NoZWR1bGVSZXF1ZXN0Gh8uZmlybi52MS5EZWxldGVTY2hlZHVsZVJlc3BvbnNlEk4KDVBhdXNlU2NoZWR1bGUSHS5maXJuLnYxLlBhdXNlU2NoZWR1bGVSZXF1ZXN0Gh4uZmlybi52MS5QYXVzZVNjaGVkdWxlUmVzcG9uc2USUQoOUmVzdW1lU2NoZWR1bGUSHi5maXJuLnYxLlJlc3VtZVNjaGVkdWxlUmVxdWVzdBofLmZpcm4udjEuUmVzdW1lU2NoZWR1bGVSZXNwb25zZRJICgtSdW5TY2hlZHVsZRIbLmZpcm4udjEuUnVuU2NoZWR1bGVSZXF1ZXN0GhwuZmlybi52MS5SdW5TY2hlZHVsZVJlc3BvbnNlEkIKCUdldFBvbGljeRIZLmZpcm4udjEuR2V0UG9saWN5UmVxdWVzdBoaLmZpcm4udjEuR2V0UG9saWN5UmVzcG9uc2USQgoJU2V0UG9saWN5EhkuZmlybi52MS5TZXRQb2xpY3lSZXF1ZXN0GhouZmlybi52MS5TZXRQb2xpY3lSZXNwb25zZUIvWi1naXRodWIuY29tL2Zpcm5sYWtlL2Zpcm4vcHJvdG8vZmlybi92MTtmaXJudjFiBnByb3RvMw", [file_firn_v1_common, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChlmaXJuL3YxL21haW50ZW5hbmNlLnByb3RvEgdmaXJuLnYxIoIFCgNKb2ISCgoCaWQYASABKAkSHgoEa2luZBgCIAEoDjIQLmZpcm4udjEuSm9iS2luZBIgCgVzdGF0ZRgDIAEoDjIRLmZpcm4udjEuSm9iU3RhdGUSIAoFdGFibGUYBCABKAsyES5maXJuLnYxLlRhYmxlUmVmEg0KBW1vZGVsGAUgASgJEg8KB3RyaWdnZXIYBiABKAkSDgoGcmVhc29uGAcgASgJEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdhdHRlbXB0GAsgASgNEiMKCHByb2dyZXNzGAwgASgLMhEuZmlybi52MS5Qcm9ncmVzcxIMCgR0aWVyGA0gASgJEhAKCGZpbGVzX2luGA4gASgEEhEKCWZpbGVzX291dBgPIAEoBBIQCghieXRlc19pbhgQIAEoBBIRCglieXRlc19vdXQYESABKAQSDAoEcm93cxgSIAEoBBITCgtzbmFwc2hvdF9pZBgTIAEoAxINCgVlcnJvchgUIAEoCRImCgVwcm9vZhgVIAMoCzIXLmZpcm4udjEuSm9iLlByb29mRW50cnkSDgoGd29ya2VyGBYgASgJEhUKDWZlbmNpbmdfdG9rZW4YFyABKAQSEAoIc2NoZWR1bGUYGCABKAkaLAoKUHJvb2ZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIokBCghQcm9ncmVzcxIMCgRzdGVwGAEgASgJEhIKCmRvbmVfYnl0ZXMYAiABKAQSEwoLdG90YWxfYnl0ZXMYAyABKAQSLAoJcmVtYWluaW5nGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhgKEGJ5dGVzX3Blcl9zZWNvbmQYBSABKAQiegoPUGxhbkpvYnNSZXF1ZXN0EiAKBXRhYmxlGAEgASgLMhEuZmlybi52MS5UYWJsZVJlZhIeCgRraW5kGAIgASgOMhAuZmlybi52MS5Kb2JLaW5kEhQKDGFzX3NjaGVkdWxlZBgDIAEoCBIPCgdyZXNoYXBlGAQgASgIIocBCgxQbGFubmVkR3JvdXASDAoEdGllchgBIAEoCRIqCglwYXJ0aXRpb24YAiADKAsyFy5maXJuLnYxLlBhcnRpdGlvbkZpZWxkEg0KBWZpbGVzGAMgASgEEg0KBWJ5dGVzGAQgASgEEg4KBnJlYXNvbhgFIAEoCRIPCgdvdXRwdXRzGAYgASgEIoEBChBQbGFuSm9ic1Jlc3BvbnNlEiUKBmdyb3VwcxgBIAMoCzIVLmZpcm4udjEuUGxhbm5lZEdyb3VwEg8KB3doeV9ub3QYAiABKAkSDwoHb2JqZWN0cxgDIAMoCRIPCgdwbGFuX2lkGAQgASgJEhMKC3NuYXBzaG90X2lkGAUgASgDIq4BChBTdWJtaXRKb2JSZXF1ZXN0EiAKBXRhYmxlGAEgASgLMhEuZmlybi52MS5UYWJsZVJlZhIeCgRraW5kGAIgASgOMhAuZmlybi52MS5Kb2JLaW5kEg0KBW1vZGVsGAMgASgJEgwKBHN0ZXAYFCABKAkSKgoJcGFydGl0aW9uGBUgAygLMhcuZmlybi52MS5QYXJ0aXRpb25GaWVsZBIPCgdyZXNoYXBlGAQgASgIIi4KEVN1Ym1pdEpvYlJlc3BvbnNlEhkKA2pvYhgBIAEoCzIMLmZpcm4udjEuSm9iImUKD0xpc3RKb2JzUmVxdWVzdBIhCgZzdGF0ZXMYASADKA4yES5maXJuLnYxLkpvYlN0YXRlEiAKBXRhYmxlGAIgASgLMhEuZmlybi52MS5UYWJsZVJlZhINCgVsaW1pdBgDIAEoDSKUAQoQTGlzdEpvYnNSZXNwb25zZRIaCgRqb2JzGAEgAygLMgwuZmlybi52MS5Kb2ISNQoGY291bnRzGAIgAygLMiUuZmlybi52MS5MaXN0Sm9ic1Jlc3BvbnNlLkNvdW50c0VudHJ5Gi0KC0NvdW50c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEiGwoNR2V0Sm9iUmVxdWVzdBIKCgJpZBgBIAEoCSIrCg5HZXRKb2JSZXNwb25zZRIZCgNqb2IYASABKAsyDC5maXJuLnYxLkpvYiIdCg9XYXRjaEpvYlJlcXVlc3QSCgoCaWQYASABKAkiLQoQV2F0Y2hKb2JSZXNwb25zZRIZCgNqb2IYASABKAsyDC5maXJuLnYxLkpvYiIeChBDYW5jZWxKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIi4KEUNhbmNlbEpvYlJlc3BvbnNlEhkKA2pvYhgBIAEoCzIMLmZpcm4udjEuSm9iIh0KD1JldHJ5Sm9iUmVxdWVzdBIKCgJpZBgBIAEoCSItChBSZXRyeUpvYlJlc3BvbnNlEhkKA2pvYhgBIAEoCzIMLmZpcm4udjEuSm9iIvwDCghTY2hlZHVsZRIMCgRuYW1lGAEgASgJEgwKBGNyb24YAiABKAkSEQoJdGltZV96b25lGAMgASgJEh4KBGtpbmQYBCABKA4yEC5maXJuLnYxLkpvYktpbmQSIAoFdGFibGUYBSABKAsyES5maXJuLnYxLlRhYmxlUmVmEg0KBW1vZGVsGAYgASgJEi4KCmxhc3RfZmlyZWQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCW5leHRfZmlyZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHd2luZG93cxgJIAMoCRInCgdvdXRzaWRlGAogASgOMhYuZmlybi52MS5PdXRzaWRlUG9saWN5EicKB292ZXJsYXAYCyABKA4yFi5maXJuLnYxLk92ZXJsYXBQb2xpY3kSJQoGbWlzc2VkGAwgASgOMhUuZmlybi52MS5NaXNzZWRQb2xpY3kSDgoGcGF1c2VkGA0gASgIEiAKB2ZpcmluZ3MYDiADKAsyDy5maXJuLnYxLkZpcmluZxInCgd3YWl0aW5nGA8gAygLMhYuZmlybi52MS5XYWl0aW5nRmlyaW5nEiwKCHVwY29taW5nGBAgAygLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCL/AQoGRmlyaW5nEicKA2R1ZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWNvdW50GAMgASgEEiYKAmF0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgdvdXRjb21lGAUgASgOMhYuZmlybi52MS5GaXJpbmdPdXRjb21lEg4KBnJlYXNvbhgGIAEoCRIMCgRqb2JzGAcgAygJEhEKCWpvYnNfbWFkZRgIIAEoDRIQCghsZWZ0X291dBgJIAEoDSJLCg1XYWl0aW5nRmlyaW5nEicKA2R1ZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJd2FpdHNfZm9yGAIgASgJIhYKFExpc3RTY2hlZHVsZXNSZXF1ZXN0Ij0KFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIkCglzY2hlZHVsZXMYASADKAsyES5maXJuLnYxLlNjaGVkdWxlIiIKEkdldFNjaGVkdWxlUmVxdWVzdBIMCgRuYW1lGAEgASgJIjoKE0dldFNjaGVkdWxlUmVzcG9uc2USIwoIc2NoZWR1bGUYASABKAsyES5maXJuLnYxLlNjaGVkdWxlIkoKElB1dFNjaGVkdWxlUmVxdWVzdBIjCghzY2hlZHVsZRgBIAEoCzIRLmZpcm4udjEuU2NoZWR1bGUSDwoHZHJ5X3J1bhgCIAEoCCI6ChNQdXRTY2hlZHVsZVJlc3BvbnNlEiMKCHNjaGVkdWxlGAEgASgLMhEuZmlybi52MS5TY2hlZHVsZSIlChVEZWxldGVTY2hlZHVsZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSIYChZEZWxldGVTY2hlZHVsZVJlc3BvbnNlIiQKFFBhdXNlU2NoZWR1bGVSZXF1ZXN0EgwKBG5hbWUYASABKAkiPAoVUGF1c2VTY2hlZHVsZVJlc3BvbnNlEiMKCHNjaGVkdWxlGAEgASgLMhEuZmlybi52MS5TY2hlZHVsZSIlChVSZXN1bWVTY2hlZHVsZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSI9ChZSZXN1bWVTY2hlZHVsZVJlc3BvbnNlEiMKCHNjaGVkdWxlGAEgASgLMhEuZmlybi52MS5TY2hlZHVsZSI2ChJSdW5TY2hlZHVsZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIlsKE1J1blNjaGVkdWxlUmVzcG9uc2USHwoGZmlyaW5nGAEgASgLMg8uZmlybi52MS5GaXJpbmcSIwoIc2NoZWR1bGUYAiABKAsyES5maXJuLnYxLlNjaGVkdWxlIjEKEEdldFBvbGljeVJlcXVlc3QSHQoCb2YYASABKAsyES5maXJuLnYxLlRhYmxlUmVmIkwKDVBvbGljeVNldHRpbmcSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJEg4KBm9yaWdpbhgDIAEoCRIPCgdwcm9ibGVtGAQgASgJInIKC1BvbGljeUxpbWl0EgsKA2tleRgBIAEoCRIOCgZvcmlnaW4YAiABKAkSDQoFbGltaXQYAyABKAQSDAoEdXNlZBgEIAEoBBIpCgVmcmVlcxgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYwoRR2V0UG9saWN5UmVzcG9uc2USKAoIc2V0dGluZ3MYASADKAsyFi5maXJuLnYxLlBvbGljeVNldHRpbmcSJAoGbGltaXRzGAIgAygLMhQuZmlybi52MS5Qb2xpY3lMaW1pdCKdAQoQU2V0UG9saWN5UmVxdWVzdBIdCgJvZhgBIAEoCzIRLmZpcm4udjEuVGFibGVSZWYSLwoDc2V0GAIgAygLMiIuZmlybi52MS5TZXRQb2xpY3lSZXF1ZXN0LlNldEVudHJ5Eg0KBXVuc2V0GAMgAygJGioKCFNldEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiPQoRU2V0UG9saWN5UmVzcG9uc2USKAoIc2V0dGluZ3MYASADKAsyFi5maXJuLnYxLlBvbGljeVNldHRpbmciOwoXR2V0SG90UGFydGl0aW9uc1JlcXVlc3QSIAoFdGFibGUYASABKAsyES5maXJuLnYxLlRhYmxlUmVmIrQBChhHZXRIb3RQYXJ0aXRpb25zUmVzcG9uc2USEgoKcGFydGl0aW9ucxgBIAEoBBIMCgRza2V3GAIgASgBEgwKBGdpbmkYAyABKAESIgoDaG90GAQgAygLMhUuZmlybi52MS5Ib3RQYXJ0aXRpb24SJAoHY29hcnNlbhgFIAEoCzITLmZpcm4udjEuTGFkZGVyUnVuZxIeCgVmaXhlcxgGIAMoCzIPLmZpcm4udjEuSG90Rml4Iu0CCgxIb3RQYXJ0aXRpb24SKgoJcGFydGl0aW9uGAEgAygLMhcuZmlybi52MS5QYXJ0aXRpb25GaWVsZBINCgVmaWxlcxgCIAEoBBINCgVieXRlcxgDIAEoBBINCgVzaGFyZRgEIAEoARINCgVyYXRpbxgFIAEoARIUCgxjb21taXRfc2hhcmUYBiABKAESEgoKcmVhZF9zaGFyZRgHIAEoARIWCg5jb25mbGljdF9zaGFyZRgIIAEoARIYChBhZGRlZF9wZXJfbWludXRlGAkgASgBEhkKEWpvaW5lZF9wZXJfbWludXRlGAogASgBEg4KBmFjdGl2ZRgLIAEoCBIjCgdzaWduYWxzGAwgAygLMhIuZmlybi52MS5Ib3RTaWduYWwSJAoHbG9va3VwcxgNIAMoCzITLmZpcm4udjEuTG9va3VwQ29zdBIjCgZsYWRkZXIYDiADKAsyEy5maXJuLnYxLkxhZGRlclJ1bmciKgoJSG90U2lnbmFsEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSI5CgpMYWRkZXJSdW5nEgwKBHN0ZXAYASABKAkSDQoFc3RhdGUYAiABKAkSDgoGcmVhc29uGAMgASgJIksKCkxvb2t1cENvc3QSDgoGY29sdW1uGAEgASgJEg8KB2xvb2t1cHMYAiABKAQSDQoFZmlsZXMYAyABKAESDQoFYnl0ZXMYBCABKAEikgIKBkhvdEZpeBIKCgJpZBgBIAEoCRImCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGam9iX2lkGAMgASgJEgwKBHN0ZXAYBCABKAkSDgoGZGV0YWlsGAUgASgJEioKCXBhcnRpdGlvbhgGIAMoCzIXLmZpcm4udjEuUGFydGl0aW9uRmllbGQSIwoHc2lnbmFscxgHIAMoCzISLmZpcm4udjEuSG90U2lnbmFsEiMKBmJlZm9yZRgIIAEoCzITLmZpcm4udjEuSG90TWVhc3VyZRIiCgVhZnRlchgJIAEoCzITLmZpcm4udjEuSG90TWVhc3VyZRIMCgR0ZXh0GAogASgJIqYCCgpIb3RNZWFzdXJlEiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtzbmFwc2hvdF9pZBgCIAEoAxINCgVmaWxlcxgDIAEoBBINCgVieXRlcxgEIAEoBBIMCgRyb3dzGAUgASgEEiQKB2xvb2t1cHMYBiADKAsyEy5maXJuLnYxLkxvb2t1cENvc3QSDAoEc2tldxgHIAEoARIMCgRnaW5pGAggASgBEg8KB2NvbW1pdHMYCSABKAQSLQoKY29tbWl0X3A1MBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhItCgpjb21taXRfcDk1GAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uKqoBCgdKb2JLaW5kEhgKFEpPQl9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQSk9CX0tJTkRfQ09NUEFDVBABEhMKD0pPQl9LSU5EX0VYUElSRRACEhQKEEpPQl9LSU5EX09SUEhBTlMQAxIUChBKT0JfS0lORF9QUk9NT1RFEAQSFgoSSk9CX0tJTkRfTUFOSUZFU1RTEAUSFgoSSk9CX0tJTkRfUkVCQUxBTkNFEAYqmgEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQAxIUChBKT0JfU1RBVEVfRkFJTEVEEAQSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAFKmEKDU91dHNpZGVQb2xpY3kSHgoaT1VUU0lERV9QT0xJQ1lfVU5TUEVDSUZJRUQQABIXChNPVVRTSURFX1BPTElDWV9XQUlUEAESFwoTT1VUU0lERV9QT0xJQ1lfU0tJUBACKn4KDU92ZXJsYXBQb2xpY3kSHgoaT1ZFUkxBUF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIXChNPVkVSTEFQX1BPTElDWV9TS0lQEAESGAoUT1ZFUkxBUF9QT0xJQ1lfUVVFVUUQAhIaChZPVkVSTEFQX1BPTElDWV9SRVBMQUNFEAMqdAoMTWlzc2VkUG9saWN5Eh0KGU1JU1NFRF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIWChJNSVNTRURfUE9MSUNZX09OQ0UQARIWChJNSVNTRURfUE9MSUNZX1NLSVAQAhIVChFNSVNTRURfUE9MSUNZX0FMTBADKmUKDUZpcmluZ091dGNvbWUSHgoaRklSSU5HX09VVENPTUVfVU5TUEVDSUZJRUQQABIYChRGSVJJTkdfT1VUQ09NRV9GSVJFRBABEhoKFkZJUklOR19PVVRDT01FX1NLSVBQRUQQAjLiCQoSTWFpbnRlbmFuY2VTZXJ2aWNlEj8KCFBsYW5Kb2JzEhguZmlybi52MS5QbGFuSm9ic1JlcXVlc3QaGS5maXJuLnYxLlBsYW5Kb2JzUmVzcG9uc2USQgoJU3VibWl0Sm9iEhkuZmlybi52MS5TdWJtaXRKb2JSZXF1ZXN0GhouZmlybi52MS5TdWJtaXRKb2JSZXNwb25zZRI/CghMaXN0Sm9icxIYLmZpcm4udjEuTGlzdEpvYnNSZXF1ZXN0GhkuZmlybi52MS5MaXN0Sm9ic1Jlc3BvbnNlEjkKBkdldEpvYhIWLmZpcm4udjEuR2V0Sm9iUmVxdWVzdBoXLmZpcm4udjEuR2V0Sm9iUmVzcG9uc2USQQoIV2F0Y2hKb2ISGC5maXJuLnYxLldhdGNoSm9iUmVxdWVzdBoZLmZpcm4udjEuV2F0Y2hKb2JSZXNwb25zZTABEkIKCUNhbmNlbEpvYhIZLmZpcm4udjEuQ2FuY2VsSm9iUmVxdWVzdBoaLmZpcm4udjEuQ2FuY2VsSm9iUmVzcG9uc2USPwoIUmV0cnlKb2ISGC5maXJuLnYxLlJldHJ5Sm9iUmVxdWVzdBoZLmZpcm4udjEuUmV0cnlKb2JSZXNwb25zZRJXChBHZXRIb3RQYXJ0aXRpb25zEiAuZmlybi52MS5HZXRIb3RQYXJ0aXRpb25zUmVxdWVzdBohLmZpcm4udjEuR2V0SG90UGFydGl0aW9uc1Jlc3BvbnNlEk4KDUxpc3RTY2hlZHVsZXMSHS5maXJuLnYxLkxpc3RTY2hlZHVsZXNSZXF1ZXN0Gh4uZmlybi52MS5MaXN0U2NoZWR1bGVzUmVzcG9uc2USSAoLR2V0U2NoZWR1bGUSGy5maXJuLnYxLkdldFNjaGVkdWxlUmVxdWVzdBocLmZpcm4udjEuR2V0U2NoZWR1bGVSZXNwb25zZRJICgtQdXRTY2hlZHVsZRIbLmZpcm4udjEuUHV0U2NoZWR1bGVSZXF1ZXN0GhwuZmlybi52MS5QdXRTY2hlZHVsZVJlc3BvbnNlElEKDkRlbGV0ZVNjaGVkdWxlEh4uZmlybi52MS5EZWxldGVTY2hlZHVsZVJlcXVlc3QaHy5maXJuLnYxLkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2USTgoNUGF1c2VTY2hlZHVsZRIdLmZpcm4udjEuUGF1c2VTY2hlZHVsZVJlcXVlc3QaHi5maXJuLnYxLlBhdXNlU2NoZWR1bGVSZXNwb25zZRJRCg5SZXN1bWVTY2hlZHVsZRIeLmZpcm4udjEuUmVzdW1lU2NoZWR1bGVSZXF1ZXN0Gh8uZmlybi52MS5SZXN1bWVTY2hlZHVsZVJlc3BvbnNlEkgKC1J1blNjaGVkdWxlEhsuZmlybi52MS5SdW5TY2hlZHVsZVJlcXVlc3QaHC5maXJuLnYxLlJ1blNjaGVkdWxlUmVzcG9uc2USQgoJR2V0UG9saWN5EhkuZmlybi52MS5HZXRQb2xpY3lSZXF1ZXN0GhouZmlybi52MS5HZXRQb2xpY3lSZXNwb25zZRJCCglTZXRQb2xpY3kSGS5maXJuLnYxLlNldFBvbGljeVJlcXVlc3QaGi5maXJuLnYxLlNldFBvbGljeVJlc3BvbnNlQi9aLWdpdGh1Yi5jb20vZmlybmxha2UvZmlybi9wcm90by9maXJuL3YxO2Zpcm52MWIGcHJvdG8z", [file_firn_v1_common, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message firn.v1.Job
@@ -357,6 +357,19 @@ export type SubmitJobRequest = Message<"firn.v1.SubmitJobRequest"> & {
    * @generated from field: string model = 3;
    */
   model: string;
+
+  /**
+   * Of a rebalance: cluster, bucket, coarsen or object-paths; what is ready when
+   * empty. And the values of one partition; the hot ones when there are none.
+   *
+   * @generated from field: string step = 20;
+   */
+  step: string;
+
+  /**
+   * @generated from field: repeated firn.v1.PartitionField partition = 21;
+   */
+  partition: PartitionField[];
 
   /**
    * Of a compaction: files of old partition specs move into the present one,
@@ -1219,6 +1232,402 @@ export const SetPolicyResponseSchema: GenMessage<SetPolicyResponse> = /*@__PURE_
   messageDesc(file_firn_v1_maintenance, 39);
 
 /**
+ * @generated from message firn.v1.GetHotPartitionsRequest
+ */
+export type GetHotPartitionsRequest = Message<"firn.v1.GetHotPartitionsRequest"> & {
+  /**
+   * @generated from field: firn.v1.TableRef table = 1;
+   */
+  table?: TableRef | undefined;
+};
+
+/**
+ * Describes the message firn.v1.GetHotPartitionsRequest.
+ * Use `create(GetHotPartitionsRequestSchema)` to create a new message.
+ */
+export const GetHotPartitionsRequestSchema: GenMessage<GetHotPartitionsRequest> = /*@__PURE__*/
+  messageDesc(file_firn_v1_maintenance, 40);
+
+/**
+ * @generated from message firn.v1.GetHotPartitionsResponse
+ */
+export type GetHotPartitionsResponse = Message<"firn.v1.GetHotPartitionsResponse"> & {
+  /**
+   * @generated from field: uint64 partitions = 1;
+   */
+  partitions: bigint;
+
+  /**
+   * Bytes of the largest partition over those of the median one.
+   *
+   * @generated from field: double skew = 2;
+   */
+  skew: number;
+
+  /**
+   * Of the partitions' bytes: 0 where all are equal, near 1 where one has all.
+   *
+   * @generated from field: double gini = 3;
+   */
+  gini: number;
+
+  /**
+   * Those with most bytes first; 16 at the most.
+   *
+   * @generated from field: repeated firn.v1.HotPartition hot = 4;
+   */
+  hot: HotPartition[];
+
+  /**
+   * The step that concerns all partitions.
+   *
+   * @generated from field: firn.v1.LadderRung coarsen = 5;
+   */
+  coarsen?: LadderRung | undefined;
+
+  /**
+   * Newest first; 50 at the most.
+   *
+   * @generated from field: repeated firn.v1.HotFix fixes = 6;
+   */
+  fixes: HotFix[];
+};
+
+/**
+ * Describes the message firn.v1.GetHotPartitionsResponse.
+ * Use `create(GetHotPartitionsResponseSchema)` to create a new message.
+ */
+export const GetHotPartitionsResponseSchema: GenMessage<GetHotPartitionsResponse> = /*@__PURE__*/
+  messageDesc(file_firn_v1_maintenance, 41);
+
+/**
+ * @generated from message firn.v1.HotPartition
+ */
+export type HotPartition = Message<"firn.v1.HotPartition"> & {
+  /**
+   * @generated from field: repeated firn.v1.PartitionField partition = 1;
+   */
+  partition: PartitionField[];
+
+  /**
+   * @generated from field: uint64 files = 2;
+   */
+  files: bigint;
+
+  /**
+   * @generated from field: uint64 bytes = 3;
+   */
+  bytes: bigint;
+
+  /**
+   * Of the table's bytes, and its bytes over the median partition's.
+   *
+   * @generated from field: double share = 4;
+   */
+  share: number;
+
+  /**
+   * @generated from field: double ratio = 5;
+   */
+  ratio: number;
+
+  /**
+   * Shares of late, 0 to 1: of the table's commits, of its scans, and of the
+   * partition's compactions that lost against a writer.
+   *
+   * @generated from field: double commit_share = 6;
+   */
+  commitShare: number;
+
+  /**
+   * @generated from field: double read_share = 7;
+   */
+  readShare: number;
+
+  /**
+   * @generated from field: double conflict_share = 8;
+   */
+  conflictShare: number;
+
+  /**
+   * Files that writers add and compactions take away, a minute.
+   *
+   * @generated from field: double added_per_minute = 9;
+   */
+  addedPerMinute: number;
+
+  /**
+   * @generated from field: double joined_per_minute = 10;
+   */
+  joinedPerMinute: number;
+
+  /**
+   * A writer was here a moment ago.
+   *
+   * @generated from field: bool active = 11;
+   */
+  active: boolean;
+
+  /**
+   * Why it is hot: at least one.
+   *
+   * @generated from field: repeated firn.v1.HotSignal signals = 12;
+   */
+  signals: HotSignal[];
+
+  /**
+   * What finding single values costs now.
+   *
+   * @generated from field: repeated firn.v1.LookupCost lookups = 13;
+   */
+  lookups: LookupCost[];
+
+  /**
+   * @generated from field: repeated firn.v1.LadderRung ladder = 14;
+   */
+  ladder: LadderRung[];
+};
+
+/**
+ * Describes the message firn.v1.HotPartition.
+ * Use `create(HotPartitionSchema)` to create a new message.
+ */
+export const HotPartitionSchema: GenMessage<HotPartition> = /*@__PURE__*/
+  messageDesc(file_firn_v1_maintenance, 42);
+
+/**
+ * @generated from message firn.v1.HotSignal
+ */
+export type HotSignal = Message<"firn.v1.HotSignal"> & {
+  /**
+   * size, commits, fragments, conflicts, reads.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message firn.v1.HotSignal.
+ * Use `create(HotSignalSchema)` to create a new message.
+ */
+export const HotSignalSchema: GenMessage<HotSignal> = /*@__PURE__*/
+  messageDesc(file_firn_v1_maintenance, 43);
+
+/**
+ * @generated from message firn.v1.LadderRung
+ */
+export type LadderRung = Message<"firn.v1.LadderRung"> & {
+  /**
+   * group-commit, object-paths, fragments-only, cluster, bucket, coarsen.
+   *
+   * @generated from field: string step = 1;
+   */
+  step: string;
+
+  /**
+   * on: works now; ready: the next rebalance does it; waits; asks: it is done when
+   * somebody asks for it; idle: would not help.
+   *
+   * @generated from field: string state = 2;
+   */
+  state: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message firn.v1.LadderRung.
+ * Use `create(LadderRungSchema)` to create a new message.
+ */
+export const LadderRungSchema: GenMessage<LadderRung> = /*@__PURE__*/
+  messageDesc(file_firn_v1_maintenance, 44);
+
+/**
+ * LookupCost is what a scan for one value of a column opens, on average over
+ * values that are there, by metadata alone.
+ *
+ * @generated from message firn.v1.LookupCost
+ */
+export type LookupCost = Message<"firn.v1.LookupCost"> & {
+  /**
+   * @generated from field: string column = 1;
+   */
+  column: string;
+
+  /**
+   * @generated from field: uint64 lookups = 2;
+   */
+  lookups: bigint;
+
+  /**
+   * @generated from field: double files = 3;
+   */
+  files: number;
+
+  /**
+   * @generated from field: double bytes = 4;
+   */
+  bytes: number;
+};
+
+/**
+ * Describes the message firn.v1.LookupCost.
+ * Use `create(LookupCostSchema)` to create a new message.
+ */
+export const LookupCostSchema: GenMessage<LookupCost> = /*@__PURE__*/
+  messageDesc(file_firn_v1_maintenance, 45);
+
+/**
+ * HotFix is the proof record of one step that was done.
+ *
+ * @generated from message firn.v1.HotFix
+ */
+export type HotFix = Message<"firn.v1.HotFix"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 2;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string job_id = 3;
+   */
+  jobId: string;
+
+  /**
+   * @generated from field: string step = 4;
+   */
+  step: string;
+
+  /**
+   * The order, or the change of the partition spec.
+   *
+   * @generated from field: string detail = 5;
+   */
+  detail: string;
+
+  /**
+   * Empty for a step that concerns all partitions.
+   *
+   * @generated from field: repeated firn.v1.PartitionField partition = 6;
+   */
+  partition: PartitionField[];
+
+  /**
+   * @generated from field: repeated firn.v1.HotSignal signals = 7;
+   */
+  signals: HotSignal[];
+
+  /**
+   * @generated from field: firn.v1.HotMeasure before = 8;
+   */
+  before?: HotMeasure | undefined;
+
+  /**
+   * Absent until it was measured.
+   *
+   * @generated from field: firn.v1.HotMeasure after = 9;
+   */
+  after?: HotMeasure | undefined;
+
+  /**
+   * In one sentence.
+   *
+   * @generated from field: string text = 10;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message firn.v1.HotFix.
+ * Use `create(HotFixSchema)` to create a new message.
+ */
+export const HotFixSchema: GenMessage<HotFix> = /*@__PURE__*/
+  messageDesc(file_firn_v1_maintenance, 46);
+
+/**
+ * @generated from message firn.v1.HotMeasure
+ */
+export type HotMeasure = Message<"firn.v1.HotMeasure"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 1;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * @generated from field: int64 snapshot_id = 2;
+   */
+  snapshotId: bigint;
+
+  /**
+   * @generated from field: uint64 files = 3;
+   */
+  files: bigint;
+
+  /**
+   * @generated from field: uint64 bytes = 4;
+   */
+  bytes: bigint;
+
+  /**
+   * @generated from field: uint64 rows = 5;
+   */
+  rows: bigint;
+
+  /**
+   * @generated from field: repeated firn.v1.LookupCost lookups = 6;
+   */
+  lookups: LookupCost[];
+
+  /**
+   * @generated from field: double skew = 7;
+   */
+  skew: number;
+
+  /**
+   * @generated from field: double gini = 8;
+   */
+  gini: number;
+
+  /**
+   * Commits of writers that were seen, and how long they took.
+   *
+   * @generated from field: uint64 commits = 9;
+   */
+  commits: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Duration commit_p50 = 10;
+   */
+  commitP50?: Duration | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration commit_p95 = 11;
+   */
+  commitP95?: Duration | undefined;
+};
+
+/**
+ * Describes the message firn.v1.HotMeasure.
+ * Use `create(HotMeasureSchema)` to create a new message.
+ */
+export const HotMeasureSchema: GenMessage<HotMeasure> = /*@__PURE__*/
+  messageDesc(file_firn_v1_maintenance, 47);
+
+/**
  * @generated from enum firn.v1.JobKind
  */
 export enum JobKind {
@@ -1253,6 +1662,13 @@ export enum JobKind {
    * @generated from enum value: JOB_KIND_MANIFESTS = 5;
    */
   MANIFESTS = 5,
+
+  /**
+   * Hot partitions: see GetHotPartitions.
+   *
+   * @generated from enum value: JOB_KIND_REBALANCE = 6;
+   */
+  REBALANCE = 6,
 }
 
 /**
@@ -1509,6 +1925,18 @@ export const MaintenanceService: GenService<{
     methodKind: "unary";
     input: typeof RetryJobRequestSchema;
     output: typeof RetryJobResponseSchema;
+  },
+  /**
+   * GetHotPartitions answers which partitions of a table stand out and by what,
+   * what is done about them, what would help, and what was done with which effect.
+   * It samples rows: for people, not for each second.
+   *
+   * @generated from rpc firn.v1.MaintenanceService.GetHotPartitions
+   */
+  getHotPartitions: {
+    methodKind: "unary";
+    input: typeof GetHotPartitionsRequestSchema;
+    output: typeof GetHotPartitionsResponseSchema;
   },
   /**
    * @generated from rpc firn.v1.MaintenanceService.ListSchedules

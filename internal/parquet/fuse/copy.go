@@ -29,6 +29,8 @@ type copier struct {
 	pieces   []Piece
 	progress func(int64)
 	image    *Image // nil when none is made
+	index    bool   // page indexes are made
+	indexes  []pageIndex
 }
 
 func newCopier(ctx context.Context, w io.Writer, progress func(int64)) *copier {
@@ -105,7 +107,7 @@ func (p *Plan) writeGroup(c *copier, out *metadata.FileMetaData, g group, res *R
 		columns[n] = g.chunks(n)
 	}
 	if p.opts.Lineage {
-		src, err := encodeLineage(c.ctx, g.parts, false, &res.Lineage)
+		src, err := encodeLineage(c.ctx, g.parts, c.index, &res.Lineage)
 		if err != nil {
 			return err
 		}
@@ -125,6 +127,11 @@ func (p *Plan) writeGroup(c *copier, out *metadata.FileMetaData, g group, res *R
 			}
 		}
 		describe(out, chunks, start)
+		if c.index {
+			var i pageIndex
+			i, c.index = index(chunks, start)
+			c.indexes = append(c.indexes, i)
+		}
 	}
 	rg.TotalCompressedSize = new(c.offset - *rg.FileOffset)
 	out.NumRows += rg.NumRows

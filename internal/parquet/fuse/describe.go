@@ -21,7 +21,7 @@ func describe(out *metadata.FileMetaData, chunks []chunk, start int64) {
 		}
 	}
 	chunk.FileOffset = m.DataPageOffset
-	// Indexes, bloom filters and histograms of the inputs stay behind.
+	// Bloom filters and histograms of the inputs stay behind; indexes come later.
 	chunk.ColumnIndexOffset, chunk.ColumnIndexLength = nil, nil
 	chunk.OffsetIndexOffset, chunk.OffsetIndexLength = nil, nil
 	m.BloomFilterOffset, m.BloomFilterLength = nil, nil

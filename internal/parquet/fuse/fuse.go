@@ -165,6 +165,7 @@ func (p *Plan) write(c *copier) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.index = p.indexed()
 	res := &Result{Rows: p.Rows, BytesIn: p.BytesIn, RowGroupsIn: p.RowGroupsIn, RowGroupsOut: len(p.groups)}
 	for _, g := range p.groups {
 		if g.joined() {
@@ -175,6 +176,9 @@ func (p *Plan) write(c *copier) (*Result, error) {
 		}
 	}
 	numberRowGroups(out)
+	if c.index {
+		c.writeIndexes(out)
+	}
 	if err := c.footer(out); err != nil {
 		return nil, err
 	}

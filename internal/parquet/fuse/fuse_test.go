@@ -207,7 +207,7 @@ func checkFooter(t testing.TB, data []byte) {
 		for _, c := range rg.Columns {
 			m := c.MetaData
 			size += m.TotalUncompressedSize
-			if c.ColumnIndexOffset != nil || c.OffsetIndexOffset != nil || m.BloomFilterOffset != nil || m.SizeStatistics != nil {
+			if m.BloomFilterOffset != nil || m.SizeStatistics != nil {
 				t.Errorf("row group %d still points at indexes of an input", i)
 			}
 			if m.DictionaryPageOffset != nil && *m.DictionaryPageOffset >= m.DataPageOffset {
@@ -218,4 +218,5 @@ func checkFooter(t testing.TB, data []byte) {
 			t.Errorf("row group %d says %d bytes, columns %d", i, rg.TotalByteSize, size)
 		}
 	}
+	checkIndexes(t, data)
 }

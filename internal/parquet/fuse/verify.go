@@ -59,7 +59,33 @@ func Verify(r io.ReaderAt, size int64, res *Result) error {
 	if err := verifyPieces(r, res.Pieces); err != nil {
 		return err
 	}
+	if err := verifyIndexes(out); err != nil {
+		return err
+	}
 	return verifyLineage(pr, res)
+}
+
+// verifyIndexes holds what the page index says against the pages.
+func verifyIndexes(out *source) error {
+	const field, data, dataV2 = 0x15, 0 << 1, 3 << 1 // of a page header, see beginsWithDictionary
+	for rg := range out.md.RowGroups {
+		for col, m := range out.md.RowGroups[rg].Columns {
+			if m.OffsetIndexOffset == nil && m.ColumnIndexOffset == nil {
+				continue
+			}
+			pages, ok := chunk{part{out, rg}, col}.pages()
+			if !ok {
+				return damaged("the page index of column %d of row group %d says where pages are not", col, rg)
+			}
+			for i, p := range pages {
+				var head [2]byte
+				if _, err := out.R.ReadAt(head[:], p.Offset); err != nil || head[0] != field || head[1] != data && head[1] != dataV2 {
+					return damaged("column %d of row group %d has no data page %d at %d", col, rg, i, p.Offset)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func verifyLineage(r *file.Reader, res *Result) error {

@@ -105,6 +105,10 @@ bench-engines: build tools-engines tools-tpch ## TPC-H through Firn, DuckDB, Tri
 bench-compaction: build tools-test tools-engines ## Compaction beside Spark, iceberg-go, DuckDB and a copy of bytes, from one input (PEERS=firn,duckdb; CASES=a,d; RUNS=1; SCALE=0.1; 40 minutes in full)
 	$(GOTEST) -count=1 -timeout 180m -run '^$$' -bench '^BenchmarkCompaction$$' -benchtime 1x -v ./integration/bench/compaction
 
+.PHONY: bench-hot
+bench-hot: build tools-test ## What cooling a hot partition brings: Online Retail and a Zipf load, planned by PyIceberg (LOADS=retail,zipf; SCALE=0.1)
+	$(GOTEST) -count=1 -timeout 60m -run '^$$' -bench '^BenchmarkHot$$' -benchtime 1x -v ./integration/bench/hot
+
 ##@ Generated code
 
 .PHONY: generate

@@ -78,7 +78,7 @@ func (v *hotView) order(probes []rewrite.Probe) []string {
 }
 
 // change is what a step makes of the partition spec.
-func (v *hotView) change(c remedy) (rewrite.Respec, error) {
+func (v *hotView) change(c remedy, probes []rewrite.Probe) (rewrite.Respec, error) {
 	if c.step == plan.StepCoarsen {
 		r, ok := rewrite.Coarser(v.table.Metadata)
 		if !ok {
@@ -91,7 +91,8 @@ func (v *hotView) change(c remedy) (rewrite.Respec, error) {
 		if n := rewrite.BucketOf(v.table.Metadata, l.Column); n > 0 { // its files may still be elsewhere
 			return rewrite.Bucket(v.table.Metadata, l.Column, n)
 		}
-		if column == "" && l.Equal {
+		several := slices.ContainsFunc(probes, func(p rewrite.Probe) bool { return p.Column == l.Column })
+		if column == "" && l.Equal && several {
 			column = l.Column
 		}
 	}

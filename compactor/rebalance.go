@@ -209,7 +209,7 @@ func (s *Service) planRespec(ctx context.Context, v *hotView, c remedy, files []
 	if done != nil {
 		*fix = *done
 	} else {
-		change, err := v.change(c)
+		change, err := v.change(c, fix.Probes)
 		if err != nil {
 			return nil, jobs.Permanent(err)
 		}

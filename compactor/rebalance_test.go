@@ -162,7 +162,7 @@ func TestClusterCoolsAHotPartition(t *testing.T) {
 func TestBucketCoolsAHotPartition(t *testing.T) {
 	h := newHouse(t, func(c *compactor.Config) { c.Tick = 10 * time.Millisecond })
 	h.Run(h.service.Run)
-	tbl := h.heat(iceberg.Properties{"firn.hot.columns": "id"})
+	tbl := h.heat(iceberg.Properties{"firn.hot.columns": "country, id"}) // of which the partition has one country
 	before := h.rows(tbl, 0)
 	h.known(tbl, demanded)
 	j := h.rebalance(tbl, plan.StepBucket, map[string]*string{"country": new("United Kingdom")})

@@ -32,7 +32,7 @@ func (s *Service) Health(tableID uuid.UUID) *firnv1.Health {
 		Skew: r.Skew, Partitions: uint64(r.Partitions), WhyNot: t.whyNot,
 	}
 	for _, x := range r.Reasons {
-		h.Reasons = append(h.Reasons, &firnv1.HealthReason{Code: x.Code, Points: int32(x.Points), Message: x.Message})
+		h.Reasons = append(h.Reasons, &firnv1.HealthReason{Code: x.Code, Points: int32(x.Points), Message: x.Message, Action: x.Action})
 	}
 	return h
 }

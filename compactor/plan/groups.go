@@ -70,7 +70,7 @@ func (p Policy) partition(files []File, full bool, quiet time.Duration, held *re
 	for _, f := range files {
 		switch {
 		case f.Bytes > p.Oversized():
-			n := int(math.Round(float64(f.Bytes) / float64(p.Target)))
+			n := int(math.Round(float64(f.Live()) / float64(p.Target)))
 			groups = append(groups, p.group([]File{f}, n, fmt.Sprintf("1 file of %s is over %s", Size(f.Bytes), Size(p.Oversized()))))
 		case p.manyDeletes(f, full):
 			chosen = append(chosen, f)
@@ -155,48 +155,60 @@ func (p Policy) smallOnes(small []File, others int, full bool, quiet time.Durati
 	}
 	slices.SortFunc(small, func(a, b File) int { return cmp.Compare(a.Bytes, b.Bytes) })
 	var sum int64
+	// Files between two gaps are worth a job when there are enough of them; the
+	// few below, which are not, go with them. Those above a gap never pay for
+	// the few below it: they would be read again for each that arrives.
+	start := 0
 	for i, f := range small {
 		if i > 0 && float64(f.Bytes) > growth*float64(sum) {
-			if i >= least {
+			if i-start >= least {
 				held.large += len(small) - i
 				return small[:i]
 			}
-			// Too few below the gap to be worth a job on their own.
-			if len(small)-i < least {
-				held.few += len(small)
-				return nil
-			}
+			start = i
 		}
 		sum += f.Bytes
+	}
+	if len(small)-start < least {
+		held.few += len(small)
+		return nil
 	}
 	return small
 }
 
-// cut divides files, in their order, into runs of about the target size.
-// The last run is never a runt: the number of runs is chosen first.
+// readTargets bounds what one group reads where most of it is deleted: so many
+// times what it writes.
+const readTargets = 8
+
+// cut divides files, in their order, into runs of about the target size, as far as
+// they are not deleted. The last run is never a runt: the number of runs is chosen
+// first.
 func (p Policy) cut(files []File) [][]File {
-	var total int64
+	var total, read int64
 	for _, f := range files {
-		total += f.Bytes
+		total += f.Live()
+		read += f.Bytes
 	}
-	n := max(1, int(math.Round(float64(total)/float64(p.Target))))
+	n := max(1, int(math.Round(float64(total)/float64(p.Target))), int((read-1)/(readTargets*p.Target))+1)
 	// Room for runs of unequal numbers of files.
 	n = max(n, (len(files)*10/9+p.MaxGroupFiles-1)/p.MaxGroupFiles)
 	var out [][]File
 	var done int64
 	start := 0
+	read = 0
 	for i, f := range files {
-		done += f.Bytes
+		done += f.Live()
+		read += f.Bytes
 		// The end of this run is where the next file would pass the mark by
 		// more than it falls short now.
 		mark := total / int64(n) * int64(len(out)+1)
 		next := int64(0)
 		if i+1 < len(files) {
-			next = files[i+1].Bytes
+			next = files[i+1].Live()
 		}
-		if i == len(files)-1 || len(out) < n-1 && done+next/2 >= mark || i+1-start >= p.MaxGroupFiles {
+		if i == len(files)-1 || len(out) < n-1 && done+next/2 >= mark || i+1-start >= p.MaxGroupFiles || read+files[i+1].Bytes > readTargets*p.Target {
 			out = append(out, files[start:i+1])
-			start = i + 1
+			start, read = i+1, 0
 		}
 	}
 	return out
@@ -241,6 +253,8 @@ func (r reasons) text(files, partitions int, p Policy) string {
 			count(int64(r.few), "small file"), count(int64(partitions), "partition"), p.MinFiles, p.Quiet, r.most)
 	case r.alone == 1:
 		return "1 small file alone in its partition has nothing to be joined with"
+	case r.alone >= manyPartitions:
+		return fmt.Sprintf("%d small files, each alone in its partition, have nothing to be joined with; a coarser partition spec would let them", r.alone)
 	case r.alone > 1:
 		return fmt.Sprintf("%d small files, each alone in its partition, have nothing to be joined with", r.alone)
 	case r.lone > 0:

@@ -48,6 +48,14 @@ type File struct {
 	Sequence int64
 }
 
+// Live is about how many of the bytes a rewrite leaves.
+func (f File) Live() int64 {
+	if f.Deleted <= 0 || f.Rows <= 0 {
+		return f.Bytes
+	}
+	return int64(float64(f.Bytes) * float64(max(f.Rows-f.Deleted, 0)) / float64(f.Rows))
+}
+
 // Group is a set of files of one partition that become Outputs files.
 type Group struct {
 	Tier      Tier

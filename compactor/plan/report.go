@@ -11,9 +11,12 @@ import (
 
 // Reason is why a table lost points.
 type Reason struct {
-	Code    string // small_files, delete_files, skew, snapshots, oversized
-	Points  int
+	Code   string // small_files, delete_files, skew, over_partitioned, snapshots, oversized
+	Points int
+	// Message says what was measured, and what helps.
 	Message string
+	// Action is the one thing that helps: compact, expire, or rebalance.
+	Action string
 }
 
 // Report is a table's health for people.
@@ -31,6 +34,12 @@ type Report struct {
 	Gini float64
 	// Hot partitions, the largest first.
 	Hot []Hot
+}
+
+// What helps against each.
+var remedies = map[string]string{
+	"small_files": "compact", "delete_files": "compact", "oversized": "compact",
+	"skew": "rebalance", "over_partitioned": "rebalance", "snapshots": "expire",
 }
 
 // Report judges a table. snapshots is the number that its metadata holds.
@@ -70,6 +79,9 @@ func (h *Health) Report(p Policy, snapshots int, now time.Time) Report {
 		r.lose("skew", 15*max(hot.Share, hot.CommitShare/2), fmt.Sprintf("%s is hot: %s; a rebalance cools it",
 			PartitionText(hot.Values), strings.Join(why, "; ")))
 	}
+	if why, crowded := h.Crowded(p); crowded {
+		r.lose("over_partitioned", 15, why+"; no compaction joins files of two partitions, a coarser partition spec would")
+	}
 	if p.MaxSnapshots > 0 && snapshots > p.MaxSnapshots {
 		r.lose("snapshots", 10*math.Min(1, float64(snapshots-p.MaxSnapshots)/float64(p.MaxSnapshots)), fmt.Sprintf("%d snapshots are kept, the policy wants %d; an expiry removes the rest", snapshots, p.MaxSnapshots))
 	}
@@ -79,7 +91,7 @@ func (h *Health) Report(p Policy, snapshots int, now time.Time) Report {
 func (r *Report) lose(code string, points float64, message string) {
 	n := max(1, int(math.Round(points)))
 	r.Score = max(0, r.Score-n)
-	r.Reasons = append(r.Reasons, Reason{code, n, message})
+	r.Reasons = append(r.Reasons, Reason{code, n, message, remedies[code]})
 	slices.SortStableFunc(r.Reasons, func(a, b Reason) int { return cmp.Compare(b.Points, a.Points) })
 }
 

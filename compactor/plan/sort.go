@@ -280,7 +280,7 @@ func (p Policy) outputs(files []File) int {
 	}
 	var total int64
 	for _, f := range files {
-		total += f.Bytes
+		total += f.Live()
 	}
 	return int((total + p.Target/2) / p.Target)
 }

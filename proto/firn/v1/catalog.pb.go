@@ -572,13 +572,14 @@ func (x *Health) GetWhyNot() string {
 
 type HealthReason struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Machine name: small_files, delete_files, skew, snapshots, oversized.
+	// Machine name: small_files, delete_files, skew, over_partitioned, snapshots,
+	// oversized.
 	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
 	// Points lost.
 	Points int32 `protobuf:"varint,2,opt,name=points,proto3" json:"points,omitempty"`
 	// What was measured, and what helps.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
-	// The one thing that helps: compact, expire, or partition (change the spec).
+	// The one thing that helps: compact, expire, or rebalance.
 	Action        string `protobuf:"bytes,4,opt,name=action,proto3" json:"action,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -281,7 +281,8 @@ export const HealthSchema: GenMessage<Health> = /*@__PURE__*/
  */
 export type HealthReason = Message<"firn.v1.HealthReason"> & {
   /**
-   * Machine name: small_files, delete_files, skew, snapshots, oversized.
+   * Machine name: small_files, delete_files, skew, over_partitioned, snapshots,
+   * oversized.
    *
    * @generated from field: string code = 1;
    */
@@ -302,7 +303,7 @@ export type HealthReason = Message<"firn.v1.HealthReason"> & {
   message: string;
 
   /**
-   * The one thing that helps: compact, expire, or partition (change the spec).
+   * The one thing that helps: compact, expire, or rebalance.
    *
    * @generated from field: string action = 4;
    */

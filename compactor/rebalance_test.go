@@ -112,7 +112,7 @@ func TestClusterCoolsAHotPartition(t *testing.T) {
 			before, opened := h.rows(tbl, 0), h.openedBy(tbl, 0)
 			require.Greater(t, opened, 20.0, "ids lie everywhere")
 			hot := h.known(tbl, func(hot compactor.HotPartitions) bool { return len(hot.Partitions) == 1 })
-			require.Equal(t, plan.StateAsks, hot.Partitions[0].Rung(plan.StepCluster).State, "nobody has read it")
+			require.Equal(t, plan.StateNeeds, hot.Partitions[0].Rung(plan.StepCluster).State, "nobody has read it")
 			for i := range 5 {
 				h.service.ObserveScan(compactor.Scan{Table: tbl.ID, Filter: lookup(int64(i))})
 			}

@@ -186,7 +186,7 @@ func TestLadder(t *testing.T) {
 		{"written to", func(_ *plan.Policy, h *plan.Hot, _ *plan.Facts) { h.Active = true }, plan.StepCluster, plan.StateWaits, "no writer came for 10s"},
 		{"written to: fragments", func(_ *plan.Policy, h *plan.Hot, _ *plan.Facts) { h.Active = true }, plan.StepFragments, plan.StateOn, "joined by copying"},
 		{"off", func(p *plan.Policy, _ *plan.Hot, _ *plan.Facts) { p.HotFix = plan.FixOff }, plan.StepCluster, plan.StateAsks, "is off"},
-		{"nobody reads", func(_ *plan.Policy, _ *plan.Hot, f *plan.Facts) { f.Lookups = nil }, plan.StepCluster, plan.StateAsks, "why"},
+		{"nobody reads", func(_ *plan.Policy, _ *plan.Hot, f *plan.Facts) { f.Lookups = nil }, plan.StepCluster, plan.StateNeeds, "why"},
 		{"bucket unasked", nil, plan.StepBucket, plan.StateAsks, "bucket[32] of customer"},
 		{"bucket allowed", func(p *plan.Policy, _ *plan.Hot, _ *plan.Facts) { p.HotFix = plan.FixSpec }, plan.StepBucket, plan.StateReady, "bucket[32] of customer"},
 		{"bucket there", func(_ *plan.Policy, _ *plan.Hot, f *plan.Facts) { f.Lookups[0].Bucketed = true }, plan.StepBucket, plan.StateOn, "has a bucket"},

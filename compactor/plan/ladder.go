@@ -47,9 +47,11 @@ const (
 	StateReady State = "ready"
 	// StateWaits for what the reason says.
 	StateWaits State = "waits"
-	// StateAsks: it changes what everybody sees of the table, or needs to know
-	// something, so that a person must say it.
+	// StateAsks: it changes what everybody sees of the table, so that a person must
+	// ask for it.
 	StateAsks State = "asks"
+	// StateNeeds to know something that the reason names.
+	StateNeeds State = "needs"
 	// StateIdle would not help.
 	StateIdle State = "idle"
 )

@@ -41,7 +41,7 @@ func (p Policy) fragmentsRung(h Hot) Rung {
 // clusterRung: ready when single values lie in many files, and no writer is here.
 func (p Policy) clusterRung(h Hot, f Facts, why string) Rung {
 	if len(f.Lookups) == 0 {
-		return Rung{StepCluster, StateAsks, why}
+		return Rung{StepCluster, StateNeeds, why}
 	}
 	var depths []string
 	most := 0.0
@@ -65,7 +65,7 @@ func (p Policy) clusterRung(h Hot, f Facts, why string) Rung {
 // buckets of a column that is compared with single values.
 func (p Policy) bucketRung(h Hot, f Facts, why string) Rung {
 	if len(f.Lookups) == 0 {
-		return Rung{StepBucket, StateAsks, why}
+		return Rung{StepBucket, StateNeeds, why}
 	}
 	column := ""
 	for _, l := range f.Lookups {

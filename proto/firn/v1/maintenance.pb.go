@@ -3187,7 +3187,8 @@ type LadderRung struct {
 	// group-commit, object-paths, fragments-only, cluster, bucket, coarsen.
 	Step string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
 	// on: works now; ready: the next rebalance does it; waits; asks: it is done when
-	// somebody asks for it; idle: would not help.
+	// somebody asks for it; needs: something must be known first; idle: would not
+	// help.
 	State         string `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
 	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields

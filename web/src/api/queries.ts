@@ -15,6 +15,15 @@ export function useTable(name: string) {
   return useQuery(CatalogService.method.getTable, { table: parseTable(name) }, useRefresh(5000));
 }
 
+/** It samples rows, so it is asked for less often. */
+export function useHotPartitions(name: string) {
+  return useQuery(
+    MaintenanceService.method.getHotPartitions,
+    { table: parseTable(name) },
+    { ...useRefresh(15_000), placeholderData: keepPreviousData },
+  );
+}
+
 export function useSnapshots(name: string, limit = 500) {
   return useQuery(CatalogService.method.listSnapshots, { table: parseTable(name), limit }, useRefresh(5000));
 }

@@ -23,6 +23,7 @@ export function jobState(state: JobState) {
 
 export const jobKinds: { kind: JobKind; name: string; label: string }[] = [
   { kind: JobKind.COMPACT, name: "compact", label: "Compaction" },
+  { kind: JobKind.REBALANCE, name: "rebalance", label: "Rebalance" },
   { kind: JobKind.EXPIRE, name: "expire", label: "Expiry" },
   { kind: JobKind.MANIFESTS, name: "manifests", label: "Manifests" },
   { kind: JobKind.ORPHANS, name: "orphans", label: "Orphans" },

@@ -16,10 +16,17 @@ import { Status } from "~/ui/status";
 
 const kinds = {
   compact: { kind: JobKind.COMPACT, verb: "Compact", doing: "compaction", cli: cli.compact, dry: cli.compactDry },
+  rebalance: {
+    kind: JobKind.REBALANCE,
+    verb: "Rebalance",
+    doing: "rebalance",
+    cli: cli.rebalance,
+    dry: cli.rebalanceDry,
+  },
   expire: { kind: JobKind.EXPIRE, verb: "Expire snapshots", doing: "expiry", cli: cli.expire, dry: cli.expireDry },
 } as const;
 
-/** Compacts (or expires) a table, after a dry run that says what would happen. */
+/** Compacts, rebalances or expires a table, after a dry run that says what would happen. */
 export function CompactButton({
   table,
   what = "compact",
@@ -90,9 +97,9 @@ function DryRun({ table, what, onClose }: { table: string; what: keyof typeof ki
     >
       <p className="text-ink-2">
         Dry run: nothing has happened yet.{" "}
-        {what === "compact"
-          ? "A compaction changes no row; counts are checked before the commit."
-          : "No file that a retained snapshot can reach is removed."}
+        {what === "expire"
+          ? "No file that a retained snapshot can reach is removed."
+          : `A ${kind.doing} changes no row; counts are checked before the commit.`}
       </p>
       {plan.error && <Fault error={plan.error} doing={`plan the ${kind.doing}`} retry={() => void plan.refetch()} />}
       {plan.isPending && <Waiting rows={4} />}

@@ -12,6 +12,7 @@ import { Card, Figure, Figures } from "~/ui/layout";
 import { ListCard, NoneLike, TextFilter } from "~/ui/list";
 import { Empty } from "~/ui/states";
 import { Why } from "~/ui/why";
+import { HotPartitions } from "./hot-partitions";
 import { useTableName } from "./name";
 
 export default function PartitionsTab() {
@@ -67,6 +68,7 @@ export default function PartitionsTab() {
       <Card title="Heat" className="shrink-0" aside={<Legend />}>
         <HeatMap cells={cells} />
       </Card>
+      <HotPartitions table={name} />
       <ListCard
         query={query}
         doing="list the partitions"

@@ -1432,7 +1432,8 @@ export type LadderRung = Message<"firn.v1.LadderRung"> & {
 
   /**
    * on: works now; ready: the next rebalance does it; waits; asks: it is done when
-   * somebody asks for it; idle: would not help.
+   * somebody asks for it; needs: something must be known first; idle: would not
+   * help.
    *
    * @generated from field: string state = 2;
    */

@@ -40,6 +40,11 @@ export function useJobs(input: { states?: JobState[]; table?: string; limit?: nu
   );
 }
 
+/** What holds for the maintenance of a table, and who says so. */
+export function usePolicy(table: string) {
+  return useQuery(MaintenanceService.method.getPolicy, { of: parseTable(table) }, useRefresh(10_000));
+}
+
 export function useGraph() {
   return useQuery(ModelService.method.getGraph, {}, useRefresh(4000));
 }

@@ -3,6 +3,7 @@ export const cli = {
   tables: (namespace = "") => (namespace ? `firn table ls ${arg(namespace)}` : "firn table ls"),
   table: (table: string) => `firn table show ${arg(table)}`,
   health: (table: string) => `firn table health ${arg(table)}`,
+  policy: (table: string) => `firn policy show ${arg(table)}`,
   files: (table: string, snapshot = "") =>
     `firn table files ${arg(table)}${snapshot ? ` --snapshot ${arg(snapshot)}` : ""}`,
   partitions: (table: string) => `firn table partitions ${arg(table)}`,

@@ -36,6 +36,8 @@ export function remedy(code: string): { text: string; action: "compact" | "expir
       return { text: "Compaction splits files far above the target size.", action: "compact" };
     case "snapshots":
       return { text: "Expiry removes snapshots beyond the retention of the table.", action: "expire" };
+    case "over_partitioned":
+      return { text: "Compaction stays inside of partitions: only a coarser partition spec helps.", action: "none" };
     case "skew":
       return {
         text: "A new partition spec holds for the files that are written from then on; older ones stay as they are.",

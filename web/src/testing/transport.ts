@@ -108,6 +108,7 @@ export const transport = createRouterTransport(({ service }) => {
     cancelJob: () => ({}),
     retryJob: () => ({}),
     listSchedules: () => ({ schedules: [] }),
+    getPolicy: () => ({ settings: lake.policy, limits: lake.limits }),
   });
   service(ModelService, {
     getGraph: () => lake.graph,

@@ -11,6 +11,7 @@ import { Empty } from "~/ui/states";
 import { Status } from "~/ui/status";
 import { CompactButton } from "./compact";
 import { useTableName } from "./name";
+import { PolicyCard } from "./policy-card";
 
 const names: Record<string, string> = {
   small_files: "Small files",
@@ -18,6 +19,7 @@ const names: Record<string, string> = {
   skew: "Partition skew",
   snapshots: "Snapshots",
   oversized: "Oversized files",
+  over_partitioned: "Too many partitions",
 };
 
 /** Why the table has its score, and what to do about each point lost. */
@@ -123,6 +125,7 @@ export default function HealthTab() {
             why="Files are joined inside a partition only."
           />
         </Figures>
+        <PolicyCard table={name} />
         <Card flush title="Latest jobs">
           {(jobs.data?.jobs.length ?? 0) === 0 && (
             <Empty small title="No job has run on this table." command={cli.compactDry(name)} />

@@ -1,5 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { JobKind, type JobSchema, JobState } from "~/gen/firn/v1/maintenance_pb";
+import {
+  JobKind,
+  type JobSchema,
+  JobState,
+  type PolicyLimitSchema,
+  type PolicySettingSchema,
+} from "~/gen/firn/v1/maintenance_pb";
 import { type RunSchema, RunState } from "~/gen/firn/v1/model_pb";
 import { parseTable } from "~/lake/name";
 import { at, bronzeHead, MIB, MINUTE, runId } from "./base";
@@ -194,5 +200,25 @@ export const runs: MessageInitShape<typeof RunSchema>[] = [
     error: "rule grain_unique: 2 groups have more than one row; nothing was committed, the watermark stays",
     steps: steps.slice(0, 4),
     sources: [{ table: "silver.invoice_lines", fromSnapshotId: 76001n, toSnapshotId: 77001n }],
+  },
+];
+
+export const policy: MessageInitShape<typeof PolicySettingSchema>[] = [
+  { key: "firn.compact.enabled", value: "true", origin: "default" },
+  { key: "write.target-file-size-bytes", value: "33554432", origin: "table property" },
+  { key: "firn.compact.quiet", value: "10s", origin: "default" },
+  { key: "firn.compact.growth", value: "lots", origin: "namespace bronze", problem: "want a number from 1 to 1e+09" },
+  { key: "firn.compact.windows", value: "22:00-06:00 in Europe/Berlin", origin: "warehouse" },
+  { key: "firn.compact.budget-bytes-per-hour", value: "10737418240", origin: "warehouse" },
+  { key: "history.expire.max-snapshot-age-ms", value: "432000000", origin: "default" },
+];
+
+export const limits: MessageInitShape<typeof PolicyLimitSchema>[] = [
+  {
+    key: "firn.compact.budget-bytes-per-hour",
+    origin: "warehouse",
+    limit: 10737418240n,
+    used: 10801418240n,
+    frees: at(-20 * MINUTE),
   },
 ];

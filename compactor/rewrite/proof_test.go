@@ -141,3 +141,36 @@ func TestSortTermsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// Rewrites compress as the table asks for.
+func TestCodecOfTable(t *testing.T) {
+	for _, c := range []struct{ codec, level, want string }{
+		{"", "", "COMPRESSION zstd, COMPRESSION_LEVEL 2"},
+		{"zstd", "9", "COMPRESSION zstd, COMPRESSION_LEVEL 9"},
+		{"ZSTD", "-3", "COMPRESSION zstd, COMPRESSION_LEVEL 1"},
+		{"zstd", "99", "COMPRESSION zstd, COMPRESSION_LEVEL 22"},
+		{"snappy", "3", "COMPRESSION snappy"},
+		{"gzip", "9", "COMPRESSION gzip"},
+		{"lz4", "", "COMPRESSION lz4_raw"},
+		{"uncompressed", "", "COMPRESSION uncompressed"},
+	} {
+		props := iceberg.Properties{}
+		if c.codec != "" {
+			props["write.parquet.compression-codec"] = c.codec
+		}
+		if c.level != "" {
+			props["write.parquet.compression-level"] = c.level
+		}
+		if got, err := codecOf(props); err != nil || got != c.want {
+			t.Errorf("%v: %q, %v; want %q", props, got, err, c.want)
+		}
+		dir := t.TempDir()
+		sql := "COPY (SELECT 1 AS a) TO " + duck.Quote(filepath.Join(dir, "x.parquet")) + " (FORMAT parquet, " + c.want + ")"
+		if _, err := pool.Exec(t.Context(), duck.Job{SQL: sql, WriteDir: dir}); err != nil {
+			t.Errorf("%s: %v", c.want, err)
+		}
+	}
+	if _, err := codecOf(iceberg.Properties{"write.parquet.compression-codec": "brotli"}); err == nil {
+		t.Error("an unknown codec was taken")
+	}
+}

@@ -105,9 +105,7 @@ func (c *compaction) split(ctx context.Context, dir string, src *source, o firnp
 func (c *compaction) rows(ctx context.Context, src *source, w way, out *output) iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		for _, where := range src.order.ranges(w.ranges) {
-			job := src.job(src.sql(where))
-			job.Threads = w.threads
-			res, err := c.cfg.Pool.Query(ctx, job)
+			res, err := c.cfg.Pool.Query(ctx, src.job(src.sql(where), w))
 			if err != nil {
 				yield(nil, err)
 				return

@@ -53,8 +53,11 @@ func (c *compaction) source(ctx context.Context, g plan.Group, files []lake.File
 // spillFactor is how much larger rows can be in a sort than in their files.
 const spillFactor = 16
 
-func (s *source) job(sql string) duck.Job {
-	return duck.Job{Setup: slices.Concat(s.rel.Setup, s.order.setup), SQL: sql, Read: s.rel.Paths, TempBytes: s.temp}
+func (s *source) job(sql string, w way) duck.Job {
+	return duck.Job{
+		Setup: slices.Concat(s.rel.Setup, s.order.setup), SQL: sql, Read: s.rel.Paths, TempBytes: s.temp, Threads: w.threads,
+		SpillEarly: s.order.by != "" && w.threads == 0,
+	}
 }
 
 // sql selects the rows, in order, or those of a range.
@@ -73,8 +76,9 @@ type way struct {
 }
 
 // DuckDB's sort cannot spill everything: wide rows make it fail, where ranges of
-// them, read and sorted by themselves, do not.
-var ways = []way{{1, 1, 0}, {8, 8, 1}, {64, 32, 1}}
+// them, read and sorted by themselves, do not. Each range costs a reading of all
+// rows, so that one thread, with half of the buffers, is tried before.
+var ways = []way{{1, 1, 0}, {1, 1, 1}, {8, 8, 1}, {64, 32, 1}}
 
 // write puts the rows into files of the target size. If there is not enough memory
 // it tries again with smaller pieces, and in the end without order.
@@ -83,6 +87,9 @@ func (c *compaction) write(ctx context.Context, dir string, src *source, g plan.
 	var err error
 	for i, w := range ways {
 		if g.Outputs > 1 && src.order.by == "" {
+			if i == 1 {
+				continue // the same again
+			}
 			w.threads = 1 // one reader keeps the rows of a large file together
 		}
 		if paths, err = c.copy(ctx, filepath.Join(dir, fmt.Sprintf("try-%d", i)), src, g, w, out); !errors.Is(err, duck.ErrMemory) {
@@ -119,9 +126,9 @@ func (c *compaction) copy(ctx context.Context, prefix string, src *source, g pla
 	for i, where := range src.order.ranges(w.ranges) {
 		path := fmt.Sprintf("%s-%d.parquet", prefix, i)
 		rows := max(c.rowGroup(g)/int64(w.narrow), leastGroupRow)
-		job := src.job(fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, COMPRESSION %s, ROW_GROUP_SIZE %d, ROW_GROUP_SIZE_BYTES '%dB', FIELD_IDS %s)",
-			src.sql(where), duck.Quote(path), codec, rows, rowGroupBytes, src.columns.fieldIDs()))
-		job.WriteDir, job.Threads = filepath.Dir(path), w.threads
+		job := src.job(fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, %s, ROW_GROUP_SIZE %d, ROW_GROUP_SIZE_BYTES '%dB', FIELD_IDS %s)",
+			src.sql(where), duck.Quote(path), codec, rows, rowGroupBytes, src.columns.fieldIDs()), w)
+		job.WriteDir = filepath.Dir(path)
 		paths = append(paths, path)
 		_, cost, err := c.cfg.Pool.ExecStats(ctx, job)
 		if err != nil {

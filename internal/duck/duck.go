@@ -48,6 +48,11 @@ type Job struct {
 	Timeout time.Duration
 	// TempBytes bounds what may be spilled to disk. Default 4 times MemoryBytes.
 	TempBytes int64
+	// SpillEarly is for statements that sort more than memory holds: DuckDB then
+	// spills at two fifths of MemoryBytes instead of at three quarters. What its
+	// sort does not count comes to another third with two threads, and an
+	// allocation that fails costs the whole statement.
+	SpillEarly bool
 	// PreserveOrder keeps the order of files and rows where the statement has
 	// no ORDER BY. It costs memory and speed; without it COPY and scans may
 	// answer in any order.

@@ -184,7 +184,7 @@ func (p *Pool) request(op string, job Job) (*request, error) {
 		Op: op, Setup: job.Setup, SQL: job.SQL, Untrusted: job.Untrusted, Explain: job.Explain,
 		Read: job.Read, WriteDir: job.WriteDir,
 		MemoryBytes: cmp.Or(job.MemoryBytes, p.cfg.MemoryBytes), TempBytes: job.TempBytes,
-		Threads: cmp.Or(job.Threads, p.cfg.Threads), PreserveOrder: job.PreserveOrder, Progress: job.OnProgress != nil,
+		Threads: cmp.Or(job.Threads, p.cfg.Threads), PreserveOrder: job.PreserveOrder, SpillEarly: job.SpillEarly, Progress: job.OnProgress != nil,
 	}
 	req.TempBytes = cmp.Or(req.TempBytes, 4*req.MemoryBytes)
 	switch job.Explain {

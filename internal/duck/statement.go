@@ -32,10 +32,14 @@ func QuoteList(list []string) string {
 
 // settings are the statements that give a job its share of the machine.
 func settings(req *request) []string {
+	spillAt := req.MemoryBytes * 3 / 4
+	if req.SpillEarly {
+		spillAt = req.MemoryBytes * 2 / 5
+	}
 	return []string{
 		"SET TimeZone = 'UTC'",
 		"SET Calendar = 'gregorian'",
-		fmt.Sprintf("SET memory_limit = '%dB'", max(req.MemoryBytes*3/4, 32<<20)),
+		fmt.Sprintf("SET memory_limit = '%dB'", max(spillAt, 32<<20)),
 		"SET temp_directory = " + Quote(req.TempDir),
 		fmt.Sprintf("SET max_temp_directory_size = '%dB'", req.TempBytes),
 		fmt.Sprintf("SET threads = %d", req.Threads),

@@ -43,6 +43,7 @@ type request struct {
 	TempBytes     int64    `json:"temp_bytes"`
 	Threads       int      `json:"threads"`
 	PreserveOrder bool     `json:"preserve_order,omitempty"`
+	SpillEarly    bool     `json:"spill_early,omitempty"`
 	Progress      bool     `json:"progress,omitempty"`
 }
 

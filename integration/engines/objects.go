@@ -33,16 +33,7 @@ func (l *Lake) Objects(t testing.TB, path []string, folder string) []string {
 // ObjectsAt is Objects of a location, for a table that is dropped.
 func (l *Lake) ObjectsAt(t testing.TB, location, folder string) []string {
 	t.Helper()
-	endpoint, err := url.Parse(l.S3Endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := minio.New(endpoint.Host, &minio.Options{
-		Creds: credentials.NewStaticV4(l.AccessKey, l.SecretKey, ""), Region: l.Region, BucketLookup: minio.BucketLookupPath, Secure: endpoint.Scheme == "https",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := l.store(t)
 	prefix := strings.TrimPrefix(location, "s3://"+l.Bucket+"/")
 	var keys []string
 	for object := range client.ListObjects(t.Context(), l.Bucket, minio.ListObjectsOptions{Prefix: prefix + folder, Recursive: true}) {
@@ -53,4 +44,27 @@ func (l *Lake) ObjectsAt(t testing.TB, location, folder string) []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// Fetch copies an object, named by its location, to a path.
+func (l *Lake) Fetch(t testing.TB, location, path string) {
+	t.Helper()
+	if err := l.store(t).FGetObject(t.Context(), l.Bucket, strings.TrimPrefix(location, "s3://"+l.Bucket+"/"), path, minio.GetObjectOptions{}); err != nil {
+		t.Fatalf("fetch %s: %v", location, err)
+	}
+}
+
+func (l *Lake) store(t testing.TB) *minio.Client {
+	t.Helper()
+	endpoint, err := url.Parse(l.S3Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := minio.New(endpoint.Host, &minio.Options{
+		Creds: credentials.NewStaticV4(l.AccessKey, l.SecretKey, ""), Region: l.Region, BucketLookup: minio.BucketLookupPath, Secure: endpoint.Scheme == "https",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
 }

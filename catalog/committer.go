@@ -51,7 +51,7 @@ func outcome(answer Committed, err error) string {
 		return "conflict"
 	case errors.Is(err, ErrUnknownOutcome):
 		return "unknown"
-	case errors.Is(err, ErrInvalid), errors.Is(err, ErrNotFound), errors.Is(err, ErrAlreadyExists):
+	case errors.Is(err, ErrInvalid), errors.Is(err, ErrNotFound), errors.Is(err, ErrAlreadyExists), errors.Is(err, ErrCondition):
 		return "refused"
 	}
 	if _, ok := errors.AsType[*ChannelError](err); ok {
@@ -133,6 +133,12 @@ func newRequest(tx Transaction) (*request, error) {
 		}
 		r.group = r.group && rec.Expect == nil
 	}
+	for _, cond := range tx.If {
+		if !recordKind(cond.Key) {
+			return nil, fmt.Errorf("%w: condition on key %q: a transaction may have conditions on the keys that it may carry", ErrInvalid, clip(cond.Key))
+		}
+	}
+	r.group = r.group && len(tx.If) == 0
 	return r, nil
 }
 

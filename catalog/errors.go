@@ -19,6 +19,9 @@ var (
 	// ErrCommitConflict: the commit certainly did not happen, because the table
 	// moved. Load it again, redo the work if it still applies, commit again.
 	ErrCommitConflict = errors.New("commit conflict")
+	// ErrCondition: the commit certainly did not happen, because a condition of
+	// Transaction.If did not hold. To commit again is no use.
+	ErrCondition = errors.New("a condition of the commit does not hold")
 	// ErrUnknownOutcome: the commit may have happened. Ask again with the same
 	// transaction id or idempotency key; delete nothing.
 	ErrUnknownOutcome = errors.New("outcome unknown")

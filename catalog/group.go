@@ -160,6 +160,16 @@ func (g *group) admit(ctx context.Context, r *request) error {
 		}
 		ops = append(ops, Op{Key: rec.Key, Value: rec.Value, Delete: rec.Delete})
 	}
+	for _, cond := range r.tx.If {
+		// Looked at here for the answer; what decides is the Apply, and when it finds it
+		// otherwise the next attempt says so here.
+		if kv, err := g.c.cfg.Store.Get(ctx, cond.Key); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		} else if kv.Version != cond.Version {
+			return fmt.Errorf("%w: %s is at version %d, not %d", ErrCondition, cond.Key, kv.Version, cond.Version)
+		}
+		conds = append(conds, cond)
+	}
 	for i := range r.tx.Tables {
 		ch := &r.tx.Tables[i]
 		p, err := g.plan(ctx, ch)

@@ -30,6 +30,10 @@ type Transaction struct {
 	Channels    []ChannelAdvance
 	Idempotency *IdempotencyKey
 	Records     []Record
+	// If are conditions on keys of other rooms that must hold in the same Apply and are
+	// left as they are, as the fence of the job that commits. One that does not hold is
+	// ErrCondition.
+	If []Cond
 }
 
 // IdempotencyKey makes a request safe to repeat: the same Scope, Key and

@@ -196,6 +196,75 @@ func TestTransactionOverTables(t *testing.T) {
 	require.Len(t, k.check(b), 1)
 }
 
+// TestConditions: a condition on another room's key is looked at in the Apply itself
+// and left as it is; a commit that happened and looked failed is answered as one, also
+// when its condition does not hold any more.
+func TestConditions(t *testing.T) {
+	store := memstore.New()
+	k := newKit(t, store, nil)
+	tbl := k.table("db.t", nil)
+	f := &faultyFiles{}
+	k.WrapFiles(func(in catalog.Files) catalog.Files { f.Files = in; return f })
+	claim := func() catalog.Cond {
+		v, err := store.Apply(k.ctx(), catalog.Batch{Then: []catalog.Op{{Key: "job/x", Value: []byte("claimed")}}})
+		require.NoError(t, err)
+		return catalog.Cond{Key: "job/x", Version: v}
+	}
+	tx := func(name string, cond catalog.Cond) catalog.Transaction {
+		tx := appendOf(tbl, k.file(tbl, name, "c", 1))
+		tx.If = []catalog.Cond{cond}
+		return tx
+	}
+	mine := claim()
+	for _, name := range []string{"1", "2"} { // it is not used up
+		_, err := k.Commit(k.ctx(), tx(name, mine))
+		require.NoError(t, err)
+	}
+	kv, err := store.Get(k.ctx(), "job/x")
+	require.NoError(t, err)
+	require.Equal(t, mine.Version, kv.Version)
+
+	// It looked failed; then somebody else has the job.
+	unknown := tx("3", mine)
+	unknown.ID = uuid.NewString()
+	hit := false
+	store.InjectApply(func(catalog.Batch) memstore.Fault {
+		if hit {
+			return memstore.Fault{}
+		}
+		hit = true
+		return memstore.Fault{After: errors.New("looked failed")}
+	})
+	_, _ = k.Commit(k.ctx(), unknown)
+	store.InjectApply(nil)
+	require.True(t, hit)
+	next := claim()
+	done, err := k.Commit(k.ctx(), unknown)
+	require.NoError(t, err)
+	require.True(t, done.Duplicate)
+	require.Len(t, k.check(tbl), 3)
+
+	_, err = k.Commit(k.ctx(), tx("4", mine))
+	require.ErrorIs(t, err, catalog.ErrCondition)
+	require.NotErrorIs(t, err, catalog.ErrCommitConflict, "to do the work again is no use")
+
+	// Between the look at it and the Apply.
+	moved := false
+	f.beforeSync = func() {
+		if !moved {
+			moved = true
+			claim()
+		}
+	}
+	_, err = k.Commit(k.ctx(), tx("5", next))
+	require.ErrorIs(t, err, catalog.ErrCondition)
+	require.True(t, moved)
+	require.Len(t, k.check(tbl), 3)
+
+	_, err = k.Commit(k.ctx(), tx("6", catalog.Cond{Key: "tbl/x"}))
+	require.ErrorIs(t, err, catalog.ErrInvalid, "the catalog's own keys are no one else's to hold")
+}
+
 // TestTransactionsInBothOrders: transactions over the same tables in opposite
 // order, with single ones between, all end.
 func TestTransactionsInBothOrders(t *testing.T) {

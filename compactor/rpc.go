@@ -9,6 +9,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/firnlake/firn/catalog"
@@ -72,11 +73,19 @@ func jobProto(j jobs.Job) *firnv1.Job {
 		Id: j.ID, Kind: flip(kinds, j.Kind), State: flip(states, j.State), Table: ref(j.Ident), Model: j.Model,
 		Trigger: j.Trigger, Reason: j.Reason, CreatedAt: stamp(j.CreatedAt), StartedAt: stamp(j.StartedAt), EndedAt: stamp(j.EndedAt),
 		Attempt:  uint32(max(j.Attempt, 0)),
-		Progress: &firnv1.Progress{Step: j.Progress.Step, DoneBytes: n(j.Progress.Done), TotalBytes: n(j.Progress.Total)},
+		Progress: progressProto(j.Progress),
 		Tier:     j.Outcome.Tier, FilesIn: n(j.Outcome.FilesIn), FilesOut: n(j.Outcome.FilesOut), BytesIn: n(j.Outcome.BytesIn),
 		BytesOut: n(j.Outcome.BytesOut), Rows: n(j.Outcome.Rows), SnapshotId: j.Outcome.SnapshotID, Error: j.Error, Proof: j.Outcome.Proof,
 		Worker: j.Lease.Owner, FencingToken: uint64(j.Lease.Token), Schedule: j.Schedule,
 	}
+}
+
+func progressProto(p jobs.Progress) *firnv1.Progress {
+	out := &firnv1.Progress{Step: p.Step, DoneBytes: uint64(max(p.Done, 0)), TotalBytes: uint64(max(p.Total, 0)), BytesPerSecond: uint64(max(p.Rate, 0))}
+	if p.Left > 0 {
+		out.Remaining = durationpb.New(p.Left)
+	}
+	return out
 }
 
 // SubmitJob queues a job that does all there is to do.

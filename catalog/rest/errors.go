@@ -69,6 +69,7 @@ var rules = []rule{
 		message: "the outcome of the commit is not known; load the table again before anything is retried or removed",
 	},
 	{err: catalog.ErrCommitConflict, status: http.StatusConflict, kind: "CommitFailedException"},
+	{err: catalog.ErrCondition, status: http.StatusConflict, kind: "CommitFailedException"},
 	{err: catalog.ErrInvalid, status: http.StatusBadRequest, kind: "BadRequestException"},
 	// Neither happened, so a client may try again and may clean up: 429, never 503.
 	{

@@ -42,6 +42,7 @@ var rules = []rule{
 	{err: catalog.ErrIdempotencyMismatch, code: connectrpc.CodeFailedPrecondition, why: "one key stands for one request", do: "send a new key with a new request"},
 	{err: catalog.ErrUnknownOutcome, code: connectrpc.CodeUnknown, what: "it is not known whether the change happened", why: "the catalog lost sight of it on the way", do: "look at the table, then decide whether to do it again"},
 	{err: catalog.ErrCommitConflict, code: connectrpc.CodeAborted, why: "another commit was faster", do: "load the table again and retry"},
+	{err: catalog.ErrCondition, code: connectrpc.CodeAborted, why: "somebody else has the work by now", do: "nothing: it was taken over"},
 	{err: catalog.ErrInvalid, code: connectrpc.CodeInvalidArgument, why: "the request can not succeed as it is", do: "correct it and send it again"},
 	{err: catalog.ErrStoreReadOnly, code: connectrpc.CodeResourceExhausted, what: "the catalog takes no changes", why: "its disk is full; nothing was changed", do: "free some room on the catalog's disk and retry"},
 	{err: catalog.ErrNotCommitted, code: connectrpc.CodeUnavailable, what: "the catalog could not write what the change needs", why: "its object store did not take the files; nothing was changed", do: "retry in a moment; firn doctor checks the bucket"},

@@ -27,7 +27,7 @@ func pause(n int) time.Duration {
 // interrupted says what a running job is whose worker has gone: queued again, or
 // at its end. The next claim raises the fencing token, so a worker that is heard
 // of again can record nothing.
-func (q *Queue) interrupted(j *Job) {
+func (q *Queue) interrupted(j *Job, now time.Time) {
 	j.Interrupted++
 	switch {
 	case j.CancelRequested:
@@ -40,7 +40,7 @@ func (q *Queue) interrupted(j *Job) {
 			j.Error += fmt.Sprintf(", %d times by now", j.Interrupted)
 		}
 		j.State, j.Progress, j.Lease = Queued, Progress{}, Lease{Token: j.Lease.Token}
-		j.NotBefore = q.cfg.Now().UTC().Add(pause(j.Interrupted))
+		j.NotBefore = now.Add(pause(j.Interrupted))
 	}
 }
 
@@ -66,7 +66,7 @@ func (q *Queue) Reclaim(ctx context.Context) error {
 		if j.State != Running || j.Lease.Owner == q.cfg.Owner {
 			continue
 		}
-		q.interrupted(&j)
+		q.interrupted(&j, q.cfg.Now().UTC())
 		if err := q.record(ctx, &j); err != nil {
 			return fmt.Errorf("reclaim job %s: %w", j.ID, err)
 		}

@@ -4,7 +4,7 @@
 // has failed for good or was cancelled, through restarts and kills of any
 // worker. At any time at most one worker holds a job's lease; each claim gets
 // a higher [FencingToken], and only the holder of the latest one can record
-// progress or an outcome. A worker that is dead or cut off loses the job when
+// progress or an outcome, or commit under its [Fence]. A worker that is dead or cut off loses the job when
 // its lease ends, and its handler's context is cancelled no later than that.
 // A handler may therefore run more than once, also at the same time as a
 // forgotten earlier run: its effects must be idempotent or be decided by a
@@ -93,6 +93,10 @@ type Progress struct {
 	Step  string `json:"step,omitempty"` // plan, read, write, check, commit
 	Done  int64  `json:"done,omitempty"` // bytes
 	Total int64  `json:"total,omitempty"`
+	// Left is how long the step will take yet at Rate, the run's own, smoothed, in
+	// bytes a second; zero until that means something.
+	Left time.Duration `json:"left,omitempty"`
+	Rate int64         `json:"rate,omitempty"`
 }
 
 // Outcome is what a run achieved.

@@ -272,9 +272,16 @@ func (q *Queue) Active(ctx context.Context) ([]Job, error) {
 
 // put writes a job if nobody else has since it was read.
 func (q *Queue) put(ctx context.Context, j *Job) error {
+	if j.State == Queued {
+		return q.write(ctx, j, q.unfence(j)...)
+	}
+	return q.write(ctx, j)
+}
+
+func (q *Queue) write(ctx context.Context, j *Job, with ...catalog.Op) error {
 	v, err := q.cfg.Store.Apply(ctx, catalog.Batch{
 		If:   []catalog.Cond{{Key: q.activeKey(j.ID), Version: j.version}},
-		Then: []catalog.Op{{Key: q.activeKey(j.ID), Value: encode(*j)}},
+		Then: append(with, catalog.Op{Key: q.activeKey(j.ID), Value: encode(*j)}),
 	})
 	if err == nil {
 		j.version = v
@@ -286,13 +293,14 @@ func (q *Queue) put(ctx context.Context, j *Job) error {
 // end moves a job into history and frees its key.
 func (q *Queue) end(ctx context.Context, j *Job, s State) error {
 	j.State, j.EndedAt, j.Lease, j.CancelRequested = s, q.cfg.Now().UTC(), Lease{Token: j.Lease.Token}, false
+	j.Progress.Left, j.Progress.Rate = 0, 0
 	_, err := q.cfg.Store.Apply(ctx, catalog.Batch{
 		If: []catalog.Cond{{Key: q.activeKey(j.ID), Version: j.version}},
-		Then: []catalog.Op{
-			{Key: q.activeKey(j.ID), Delete: true},
-			{Key: q.uniqueKey(*j), Delete: true},
-			{Key: q.doneKey(j.ID), Value: encode(*j)},
-		},
+		Then: append(q.unfence(j),
+			catalog.Op{Key: q.activeKey(j.ID), Delete: true},
+			catalog.Op{Key: q.uniqueKey(*j), Delete: true},
+			catalog.Op{Key: q.doneKey(j.ID), Value: encode(*j)},
+		),
 	})
 	if err == nil {
 		q.notify()

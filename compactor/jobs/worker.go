@@ -26,17 +26,13 @@ func (t *Task) Token() FencingToken { return t.Lease.Token }
 // Progress tells how far the run is. It is cheap: watchers in this process see
 // it at once, others with the next heartbeat.
 func (t *Task) Progress(step string, done, total int64) {
-	t.run.mu.Lock()
-	t.run.progress = Progress{step, done, total}
-	t.run.mu.Unlock()
+	t.run.set(func(p *Progress) { *p = Progress{Step: step, Done: done, Total: total} })
 	t.run.queue.notify()
 }
 
 // Advance adds to the bytes done of the current step.
 func (t *Task) Advance(bytes int64) {
-	t.run.mu.Lock()
-	t.run.progress.Done += bytes
-	t.run.mu.Unlock()
+	t.run.set(func(p *Progress) { p.Done += bytes })
 }
 
 // Handler does a job. The outcome counts also when the error is not nil.
@@ -49,6 +45,25 @@ type running struct {
 
 	mu       sync.Mutex
 	progress Progress
+	pace     pace
+}
+
+func (r *running) set(change func(*Progress)) {
+	now := r.queue.cfg.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.progress)
+	r.pace.saw(now, r.progress)
+}
+
+// now is how far the run is.
+func (r *running) now() Progress {
+	now := r.queue.cfg.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.progress
+	p.Left, p.Rate = r.pace.left(now, p)
+	return p
 }
 
 func (q *Queue) overlay(j Job) Job {
@@ -56,9 +71,7 @@ func (q *Queue) overlay(j Job) Job {
 	r := q.running[j.ID]
 	q.mu.Unlock()
 	if r != nil && j.State == Running {
-		r.mu.Lock()
-		j.Progress = r.progress
-		r.mu.Unlock()
+		j.Progress = r.now()
 	}
 	return j
 }
@@ -119,7 +132,7 @@ func (q *Queue) claim(ctx context.Context, handlers map[Kind]Handler) (*Job, err
 			continue
 		}
 		if j.State == Running { // its lease is over
-			q.interrupted(&j)
+			q.interrupted(&j, now)
 			if j.State.Ended() || now.Before(j.NotBefore) {
 				if err := q.record(ctx, &j); err != nil {
 					return nil, err
@@ -132,7 +145,7 @@ func (q *Queue) claim(ctx context.Context, handlers map[Kind]Handler) (*Job, err
 			j.StartedAt = now
 		}
 		j.Lease = Lease{Owner: q.cfg.Owner, Token: j.Lease.Token + 1, Until: now.Add(q.cfg.Lease)}
-		switch err := q.put(ctx, &j); {
+		switch err := q.lease(ctx, &j); {
 		case err == nil:
 			return &j, nil
 		case ignoreConflict(err) != nil:
@@ -151,7 +164,7 @@ func ignoreConflict(err error) error {
 
 // run calls the handler under a heartbeat and records how it ended.
 func (q *Queue) run(ctx context.Context, j *Job, h Handler) error {
-	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	work, cancel := context.WithCancelCause(q.fenced(context.WithoutCancel(ctx), j))
 	defer cancel(nil)
 	stop := context.AfterFunc(ctx, func() { cancel(ErrShutdown) })
 	defer stop()
@@ -174,9 +187,7 @@ func (q *Queue) run(ctx context.Context, j *Job, h Handler) error {
 	delete(q.running, j.ID)
 	q.mu.Unlock()
 
-	r.mu.Lock()
-	j.Progress = r.progress
-	r.mu.Unlock()
+	j.Progress = r.now()
 	j.Outcome = outcome
 	return q.settle(context.WithoutCancel(ctx), j, err, cause)
 }
@@ -246,9 +257,7 @@ func (q *Queue) heartbeat(ctx context.Context, j *Job, r *running) {
 			return
 		case <-tick.C:
 		}
-		r.mu.Lock()
-		j.Progress = r.progress
-		r.mu.Unlock()
+		j.Progress = r.now()
 		held := j.Lease.Until
 		j.Lease.Until = q.cfg.Now().UTC().Add(q.cfg.Lease)
 		now, err := q.renew(ctx, j)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/compactor/medallion"
 	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
@@ -82,6 +83,29 @@ func TestCommitThatDidNotHappen(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, kept.Error, "no space")
 
+	_, err = h.service.RunOnce(t.Context(), nil)
+	require.NoError(t, err)
+	h.checkEvents(all)
+}
+
+// A promotion runs as a job; when that was taken over, its run commits nothing.
+func TestAPromotionWhoseLeaseWasLostDoesNotCommit(t *testing.T) {
+	h, all := eventHouse(t, 80)
+	h.append("bronze.raw", values(all, 0))
+	queue, err := jobs.New(jobs.Config{Store: h.Store})
+	require.NoError(t, err)
+	_, _, err = queue.Submit(t.Context(), jobs.Spec{Kind: "promote", Model: "silver.last"})
+	require.NoError(t, err)
+	var over context.Context
+	_, err = queue.RunOne(t.Context(), map[jobs.Kind]jobs.Handler{"promote": func(ctx context.Context, _ *jobs.Task) (jobs.Outcome, error) {
+		over = context.WithoutCancel(ctx) // as one that does not know
+		return jobs.Outcome{}, nil
+	}})
+	require.NoError(t, err)
+	run, err := h.service.Promote(over, "silver.last")
+	require.ErrorIs(t, err, catalog.ErrCondition)
+	require.Equal(t, medallion.RunFailed, run.State)
+	require.Nil(t, h.table("silver.last").CurrentSnapshot())
 	_, err = h.service.RunOnce(t.Context(), nil)
 	require.NoError(t, err)
 	h.checkEvents(all)

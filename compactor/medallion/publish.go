@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/compactor/jobs"
 )
 
 type dataFiles = []iceberg.DataFile
@@ -178,6 +179,7 @@ func (s *Service) pinFirst(ctx context.Context, m *Compiled, d *delta) error {
 // that safe. It ends when ctx does; the commit may then still have happened,
 // and the next run finds out by the watermark.
 func (s *Service) commit(ctx context.Context, tx catalog.Transaction) (catalog.Committed, error) {
+	tx.If = append(tx.If, jobs.Fence(ctx)...)
 	wait := 20 * time.Millisecond
 	for {
 		done, err := s.committer.Commit(ctx, tx)

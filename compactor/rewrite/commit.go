@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/compactor/plan"
 	"github.com/firnlake/firn/internal/lake"
 )
@@ -168,8 +169,10 @@ func dangling(scan *lake.Scan, removed map[string]bool, since int64) []string {
 }
 
 // Commit commits and, where the outcome is unknown, asks again with the same
-// id until it is known or ctx ends.
+// id until it is known or ctx ends. Under a job's claim it happens only while that
+// lasts: a worker whose job was taken over gets [catalog.ErrCondition].
 func Commit(ctx context.Context, c catalog.Committer, tx catalog.Transaction) (catalog.Committed, error) {
+	tx.If = append(tx.If, jobs.Fence(ctx)...)
 	wait := 50 * time.Millisecond
 	for {
 		done, err := c.Commit(ctx, tx)

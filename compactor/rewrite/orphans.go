@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/firnlake/firn/catalog"
+	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/internal/objstore"
 )
 
@@ -201,20 +202,23 @@ func (w *Worker) remove(ctx context.Context, s sweep, p Progress) (Removal, erro
 	return out, w.saveQuarantine(ctx, s.table, quarantine{since}, version)
 }
 
-// delete logs and sends the deletes, batch by batch.
+// delete logs and sends the deletes, batch by batch. A worker whose job was taken
+// over cannot log, and so deletes nothing more.
 func (w *Worker) delete(ctx context.Context, id uuid.UUID, keys []string, p Progress) error {
+	sent := 0
 	for batch := range slices.Chunk(keys, deleteBatch) {
 		value, err := json.Marshal(Deletion{Table: id, At: w.cfg.Now().UTC(), Keys: batch})
 		if err != nil {
 			return err
 		}
-		if _, err := w.cfg.Store.Apply(ctx, catalog.Batch{Then: []catalog.Op{{Key: w.deletionLog(), Stamp: true, Value: value}}}); err != nil {
+		if _, err := w.cfg.Store.Apply(ctx, catalog.Batch{If: jobs.Fence(ctx), Then: []catalog.Op{{Key: w.deletionLog(), Stamp: true, Value: value}}}); err != nil {
 			return fmt.Errorf("log deletes: %w", err)
 		}
 		if err := w.cfg.Bucket.Delete(ctx, batch...); err != nil {
 			return fmt.Errorf("delete orphans: %w", err)
 		}
-		p.Progress("delete", int64(len(batch)), int64(len(keys)))
+		sent += len(batch)
+		p.Progress(fmt.Sprintf("delete %d of %d objects", sent, len(keys)), 0, 0)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -75,13 +76,13 @@ func (a *app) jobList() *cobra.Command {
 			if err != nil {
 				return a.remote("list jobs", err)
 			}
-			g := grid{header: []string{"job", "kind", "state", "on", "tier", "files", "bytes", "trigger", "created", "reason"}}
+			g := grid{header: []string{"job", "kind", "state", "on", "tier", "files", "bytes", "trigger", "created", "progress", "reason"}}
 			var items []proto.Message
 			for _, j := range answer.Msg.GetJobs() {
 				g.rows = append(g.rows, []string{
 					j.GetId(), kindName(j.GetKind()), stateName(j.GetState()), cmp.Or(j.GetModel(), TableName(j.GetTable())), j.GetTier(),
 					change(j, Count(j.GetFilesIn()), Count(j.GetFilesOut())), change(j, Bytes(j.GetBytesIn()), Bytes(j.GetBytesOut())),
-					j.GetTrigger(), ago(j.GetCreatedAt()), cmp.Or(j.GetError(), j.GetReason()),
+					j.GetTrigger(), ago(j.GetCreatedAt()), cmp.Or(progressText(j), "-"), cmp.Or(j.GetError(), j.GetReason()),
 				})
 				items = append(items, j)
 			}
@@ -92,6 +93,31 @@ func (a *app) jobList() *cobra.Command {
 	cmd.Flags().StringVar(&table, "table", "", "only jobs on this table")
 	cmd.Flags().Uint32Var(&limit, "limit", 50, "jobs at the most")
 	return cmd
+}
+
+// progressText says how far a running job is: the step, bytes done of bytes in all,
+// and what is left at its own rate, once that means something.
+func progressText(j *firnv1.Job) string {
+	p := j.GetProgress()
+	if j.GetState() != firnv1.JobState_JOB_STATE_RUNNING || p.GetStep() == "" {
+		return ""
+	}
+	text := p.GetStep()
+	if p.GetTotalBytes() > 0 {
+		text += fmt.Sprintf(" %s of %s", Bytes(p.GetDoneBytes()), Bytes(p.GetTotalBytes()))
+	}
+	if left := leftText(p); left != "" {
+		text += ", " + left
+	}
+	return text
+}
+
+// leftText is empty while what is left is not known.
+func leftText(p *firnv1.Progress) string {
+	if p.GetRemaining() == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s left at %s/s", p.GetRemaining().AsDuration(), Bytes(p.GetBytesPerSecond()))
 }
 
 // change writes what a job made of what; nothing for one that changed nothing.
@@ -141,7 +167,10 @@ func (a *app) printJob(j *firnv1.Job) error {
 	add("files", change(j, Count(j.GetFilesIn()), Count(j.GetFilesOut())))
 	add("bytes", change(j, Bytes(j.GetBytesIn()), Bytes(j.GetBytesOut())))
 	add("rows", change(j, Count(j.GetRows()), Count(j.GetRows())))
+	add("progress", progressText(j))
 	add("attempt", strconv.Itoa(int(j.GetAttempt())))
+	add("schedule", j.GetSchedule())
+	add("worker", j.GetWorker())
 	if j.GetEndedAt() != nil && j.GetStartedAt() != nil {
 		add("took", j.GetEndedAt().AsTime().Sub(j.GetStartedAt().AsTime()).Round(time.Millisecond).String())
 	}
@@ -165,6 +194,8 @@ func (a *app) follow(ctx context.Context, id string) (*firnv1.Job, error) {
 	var bars *mpb.Progress
 	var bar *mpb.Bar
 	var last *firnv1.Job
+	var beside atomic.Value // the step and what is left, beside the bar
+	beside.Store("")
 	for stream.Receive() {
 		last = stream.Msg().GetJob()
 		if !a.terminal() || last.GetProgress().GetTotalBytes() == 0 {
@@ -174,8 +205,13 @@ func (a *app) follow(ctx context.Context, id string) (*firnv1.Job, error) {
 			bars = mpb.New(mpb.WithOutput(a.err), mpb.WithWidth(48))
 			bar = bars.AddBar(int64(last.GetProgress().GetTotalBytes()),
 				mpb.PrependDecorators(decor.Name(kindName(last.GetKind())+" "+cmp.Or(last.GetModel(), TableName(last.GetTable()))+" ")),
-				mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"), decor.Name(" "), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO), "")))
+				mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"), decor.OnComplete(decor.Any(func(decor.Statistics) string { return beside.Load().(string) }), "")))
 		}
+		text := " " + last.GetProgress().GetStep()
+		if left := leftText(last.GetProgress()); left != "" {
+			text += ", " + left
+		}
+		beside.Store(text)
 		bar.SetTotal(int64(last.GetProgress().GetTotalBytes()), false)
 		bar.SetCurrent(int64(last.GetProgress().GetDoneBytes()))
 	}

@@ -168,8 +168,8 @@ func TestJobs(t *testing.T) {
 }
 
 func TestPolicyOf(t *testing.T) {
-	p, err := plan.PolicyOf(plan.DefaultPolicy(), map[string]string{plan.PropertyTarget: "1048576", plan.PropertySort: "a, b DESC", plan.PropertyQuiet: "3s", plan.PropertyRowHash: "true"})
-	if err != nil || p.Target != 1<<20 || len(p.Sort) != 2 || p.Quiet != 3*time.Second || !p.RowHash {
+	p, err := plan.PolicyOf(plan.DefaultPolicy(), map[string]string{plan.PropertyTarget: "1048576", plan.PropertySort: "a, b DESC", plan.PropertyQuiet: "3s", plan.PropertyRowHash: "false"})
+	if err != nil || p.Target != 1<<20 || len(p.Sort) != 2 || p.Quiet != 3*time.Second || p.RowHash {
 		t.Errorf("%+v, %v", p, err)
 	}
 	for key, value := range map[string]string{plan.PropertyTarget: "big", plan.PropertyQuiet: "10", plan.PropertyMinFiles: "1", plan.PropertyDeleteRatio: "NaN"} {

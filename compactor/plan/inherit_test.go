@@ -80,7 +80,7 @@ func TestResolve(t *testing.T) {
 func TestResolveEveryKey(t *testing.T) {
 	values := map[string]string{
 		plan.PropertyEnabled: "false", plan.PropertyTarget: "1048576", plan.PropertyMinFiles: "7", plan.PropertyQuiet: "1m0s", plan.PropertyGrowth: "2.5",
-		plan.PropertyHotFix: "spec", plan.PropertyHotColumns: "id", plan.PropertyDeleteRatio: "0.5", plan.PropertyFuse: "false", plan.PropertyReshape: "true", plan.PropertyRowHash: "true", plan.PropertySort: "a, b DESC",
+		plan.PropertyHotFix: "spec", plan.PropertyHotColumns: "id", plan.PropertyDeleteRatio: "0.5", plan.PropertyFuse: "false", plan.PropertyReshape: "true", plan.PropertyRowHash: "false", plan.PropertySort: "a, b DESC",
 		plan.PropertyMaxJobBytes: "1048576", plan.PropertyWindows: "mon-fri 20:00-06:00", plan.PropertyBytesPerHour: "1", plan.PropertyBytesPerDay: "2",
 		plan.PropertySecondsPerHour: "3", plan.PropertyMaxJobs: "4", plan.PropertyMaxSnaps: "5", plan.PropertyMaxAge: "6", plan.PropertyMinKeep: "7", plan.PropertyGrace: "1h0m0s",
 	}

@@ -89,7 +89,7 @@ type Policy struct {
 func DefaultPolicy() Policy {
 	return Policy{
 		Enabled: true, Target: 128 << 20, MinFiles: 5, Quiet: 10 * time.Second, Growth: 4,
-		DeleteRatio: 0.2, MaxDeletes: 5, AllowFuse: true, MaxJobBytes: 8 << 30, MaxGroupFiles: 2000, FormatVersion: 2, HotFix: FixCluster,
+		DeleteRatio: 0.2, MaxDeletes: 5, AllowFuse: true, RowHash: true, MaxJobBytes: 8 << 30, MaxGroupFiles: 2000, FormatVersion: 2, HotFix: FixCluster,
 		MaxSnapshots: 200, MaxAge: 5 * 24 * time.Hour, MinKeep: 1,
 	}
 }

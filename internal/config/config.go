@@ -93,7 +93,7 @@ type Compactor struct {
 	Memory     ByteSize `koanf:"memory"` // of one rewrite
 	// RowHash compares the multiset hash of all rows before and after each
 	// rewrite, beside counts and sums; tables may say otherwise by the property
-	// firn.compact.row-hash.
+	// firn.compact.row-hash. On by default.
 	RowHash bool `koanf:"row_hash"`
 	// Grace is how long a file that nothing reaches is kept. It also protects
 	// files of writers and promotions that are not committed yet: never below
@@ -177,7 +177,7 @@ func Default() Config {
 		Gateway:   Gateway{Listen: "127.0.0.1:7070"},
 		S3:        S3{Bucket: "lake", Region: "us-east-1", AccessKey: "firn", SecretKey: "firn-dev-secret"},
 		Writer:    Writer{ByteBudget: 256 * MiB, CommitWait: 500 * time.Millisecond, MaxRequest: 64 * MiB},
-		Compactor: Compactor{Workers: 1, TargetFile: 128 * MiB, Memory: 512 * MiB, Grace: time.Hour, OrphanEvery: 15 * time.Minute},
+		Compactor: Compactor{Workers: 1, TargetFile: 128 * MiB, Memory: 512 * MiB, RowHash: true, Grace: time.Hour, OrphanEvery: 15 * time.Minute},
 		Query:     Query{Workers: 2, Memory: 1 * GiB, Timeout: time.Minute, MaxRows: 1_000_000},
 		Cache:     Cache{Metadata: 64 * MiB, Disk: 4 * GiB},
 		Log:       Log{Level: "info", Format: "auto"},

@@ -182,7 +182,7 @@ func TestLadder(t *testing.T) {
 		{"deep", nil, plan.StepCluster, plan.StateReady, "opens 40.0 files by customer"},
 		{"shallow", func(_ *plan.Policy, _ *plan.Hot, f *plan.Facts) {
 			f.Lookups = []plan.Lookup{{Column: "customer", Depth: 1.2}}
-		}, plan.StepCluster, plan.StateIdle, "laid out well"},
+		}, plan.StepCluster, plan.StateOn, "laid out well"},
 		{"written to", func(_ *plan.Policy, h *plan.Hot, _ *plan.Facts) { h.Active = true }, plan.StepCluster, plan.StateWaits, "no writer came for 10s"},
 		{"written to: fragments", func(_ *plan.Policy, h *plan.Hot, _ *plan.Facts) { h.Active = true }, plan.StepFragments, plan.StateOn, "joined by copying"},
 		{"off", func(p *plan.Policy, _ *plan.Hot, _ *plan.Facts) { p.HotFix = plan.FixOff }, plan.StepCluster, plan.StateAsks, "is off"},

@@ -52,7 +52,7 @@ func (p Policy) clusterRung(h Hot, f Facts, why string) Rung {
 	text := fmt.Sprintf("of %d files, a lookup opens %s", h.Files, strings.Join(depths, ", "))
 	switch {
 	case most < deep:
-		return Rung{StepCluster, StateIdle, text + ": rows are laid out well"}
+		return Rung{StepCluster, StateOn, text + ": rows are laid out well"}
 	case p.HotFix == FixOff:
 		return Rung{StepCluster, StateAsks, text + "; " + PropertyHotFix + " is off"}
 	case h.Active:

@@ -51,6 +51,19 @@ export async function maintenanceJourney(journey, { bronze, silver, gold }) {
     await journey.look("dry-run");
     await dialog.getByRole("button", { name: "Cancel" }).click();
   });
+  await journey.step("a hot partition says by what, what is done about it, and what would help", async (page) => {
+    await journey.go(`/tables/${encodeURIComponent(bronze.table)}?tab=partitions`);
+    const why = page.getByRole("list", { name: /^Why .*United Kingdom is hot$/ });
+    await why.getByText(/% of the bytes, .* times the median partition/).waitFor();
+    await eventually(() => page.getByRole("list", { name: /^What cools .*United Kingdom$/ }).getByRole("listitem").count(), 5, "steps of the ladder");
+    await journey.look("hot-partitions");
+    await page.getByRole("button", { name: "Rebalance", exact: true }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("Dry run: nothing has happened yet.").waitFor();
+    await dialog.getByRole("button", { name: `Copy as CLI: firn rebalance ${bronze.table} --dry-run` }).waitFor();
+    await journey.look("rebalance-dry-run");
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+  });
   await journey.step("the channels are listed with what they committed", async (page) => {
     await journey.go("/ingest");
     await page.locator("tr[data-row]").first().waitFor();

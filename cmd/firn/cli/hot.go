@@ -67,6 +67,9 @@ func (a *app) tableHot() *cobra.Command {
 				g.rows = append(g.rows, []string{where, "hot by " + s.GetCode(), "", s.GetMessage()})
 			}
 			for _, r := range p.GetLadder() {
+				if r.GetStep() == hot.GetCoarsen().GetStep() {
+					continue // of the table: below
+				}
 				g.rows = append(g.rows, []string{where, r.GetStep(), r.GetState(), r.GetReason()})
 			}
 			items = append(items, p)

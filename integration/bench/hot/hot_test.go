@@ -30,7 +30,7 @@ import (
 )
 
 // appended is the commits whose latency is measured in each layout.
-const appended = 60
+const appended = 40
 
 // BenchmarkHot is `make bench-hot`. LOADS=retail,zipf chooses, SCALE=0.1 makes the
 // Zipf load smaller; only a full run is written.
@@ -47,7 +47,7 @@ func BenchmarkHot(b *testing.B) {
 		case "retail":
 			load, err = hot.Retail(b.Context(), harness.Source(b))
 		case "zipf":
-			load = hot.Zipf(int(300*scale), 10_000)
+			load = hot.Zipf(int(140*scale), 20_000)
 		default:
 			err = fmt.Errorf("LOADS: %q is neither retail nor zipf", name)
 		}

@@ -211,7 +211,7 @@ function StepModal({
 function Fixes({ fixes }: { fixes: readonly HotFix[] }) {
   const now = useNow();
   return (
-    <div className="border-t border-line">
+    <div className="overflow-x-auto border-t border-line" tabIndex={0} role="region" aria-label="Proof records">
       <table className="grid-table" aria-label="What was done, and what it brought">
         <thead>
           <tr>

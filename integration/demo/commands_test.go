@@ -66,7 +66,7 @@ func commands(t *testing.T, base string) {
 			`format version 2`, `rows 534,128`, `partitioned by invoice_ts_month = month\(invoice_ts\)`,
 			`column 6 unit_price decimal\(12, 3\)`, `column 10 amount decimal\(18, 3\)`,
 		}},
-		{"table health bronze.invoice_lines_raw", 0, []string{`score \d+ of 100`, `skew -\d+ contributor=United Kingdom holds .*`}},
+		{"table health bronze.invoice_lines_raw", 0, []string{`score \d+ of 100`, `skew -\d+ contributor=United Kingdom is hot: .*`}},
 		{"table files silver.invoice_lines", 0, []string{`data invoice_ts_month=2011-11 83,077 .*\.parquet`}},
 		{"table partitions bronze.invoice_lines_raw", 0, []string{`contributor=United Kingdom \d+\.\d% \d+ \d+ 495,478 .*`, `contributor=France .* 8,557 .*`}},
 		{"table snapshots silver.invoice_lines", 0, []string{`SNAPSHOT SEQ COMMITTED OPERATION \+ROWS -ROWS FILES REFS`, `\d+ .*\bmain`}},

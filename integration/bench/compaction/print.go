@@ -13,8 +13,8 @@ import (
 // the other two rows of it rewrite where it would fuse.
 const (
 	Firn        = "firn"
-	FirnRewrite = "firn rewrite"
-	FirnHash    = "firn rewrite, hash of rows"
+	FirnRewrite = "firn, rewritten"
+	FirnHash    = "firn, rewritten, hash of rows"
 	Spark       = "spark"
 	IcebergGo   = "iceberg-go"
 	DuckDB      = "duckdb"

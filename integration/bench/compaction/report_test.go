@@ -1,6 +1,8 @@
 package compaction_test
 
 import (
+	"iter"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -63,5 +65,46 @@ func TestComparingFindsOtherRows(t *testing.T) {
 	require.NoError(t, compare([]string{"3", "7", "9"}, want))
 	for _, wrong := range [][]string{{"2", "7", "9"}, {"3", "8", "9"}, {"3", "7", "10"}, nil} {
 		require.ErrorIs(t, compare(wrong, want), errRows)
+	}
+}
+
+func TestHistoryTellsHowLongFilesWaited(t *testing.T) {
+	files := func(names ...string) map[string]bool {
+		out := map[string]bool{}
+		for _, name := range names {
+			out[name] = true
+		}
+		return out
+	}
+	snapshots := []state{
+		{true, 1_000, files("a")},
+		{true, 2_000, files("a", "b")},
+		{true, 5_000, files("a", "b", "c")},
+		{false, 6_000, files("ab", "c")},
+		{true, 7_000, files("ab", "c", "d")},
+		{false, 9_500, files("abc", "d")}, // what a compaction made waits for nobody
+	}
+	var s compaction.Stream
+	waits := history(snapshots, 17_000, &s)
+	assert.ElementsMatch(t, []float64{5, 4, 4.5, 10}, waits)
+	assert.Equal(t, compaction.Stream{Jobs: 2, Backlog: 3, Left: 2, Untaken: 1, Drain: 2.5}, s)
+}
+
+func TestOrderIsChecked(t *testing.T) {
+	for _, c := range []struct {
+		files [][]int64
+		want  bool
+	}{
+		{[][]int64{{1, 2, 2}, {3, 9}}, true},
+		{[][]int64{{3, 9}, {1, 2, 3}}, true},
+		{[][]int64{{1, 3, 2}}, false},
+		{[][]int64{{1, 4}, {3, 9}}, false},
+	} {
+		err := rising(len(c.files), func(i int) iter.Seq[[]int64] { return slices.Values([][]int64{c.files[i]}) })
+		if c.want {
+			assert.NoError(t, err, "%v", c.files)
+		} else {
+			assert.ErrorIs(t, err, errOrder, "%v", c.files)
+		}
 	}
 }

@@ -1,8 +1,10 @@
 package compaction_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"testing"
@@ -57,12 +59,16 @@ func live(b *testing.B, lake *engines.Lake) (paths []string, size int64) {
 // inOrder says whether ids rise within each file, and no two files overlap.
 func inOrder(b *testing.B, paths []string) error {
 	b.Helper()
+	return rising(len(paths), func(i int) iter.Seq[[]int64] { return idsOf(b, paths[i]) })
+}
+
+func rising(files int, idsOf func(file int) iter.Seq[[]int64]) error {
 	type span struct{ from, to int64 }
 	var spans []span
-	for _, path := range paths {
+	for i := range files {
 		var s span
 		first := true
-		for ids := range idsOf(b, path) {
+		for ids := range idsOf(i) {
 			for _, id := range ids {
 				if first {
 					s.from, first = id, false
@@ -74,7 +80,7 @@ func inOrder(b *testing.B, paths []string) error {
 		}
 		spans = append(spans, s)
 	}
-	slices.SortFunc(spans, func(x, y span) int { return int(min(max(x.from-y.from, -1), 1)) })
+	slices.SortFunc(spans, func(x, y span) int { return cmp.Compare(x.from, y.from) })
 	for i := range len(spans) - 1 {
 		if spans[i].to > spans[i+1].from {
 			return fmt.Errorf("%w: files overlap", errOrder)
@@ -84,7 +90,7 @@ func inOrder(b *testing.B, paths []string) error {
 }
 
 // idsOf are the values of id, in the order of a file.
-func idsOf(b *testing.B, path string) func(yield func([]int64) bool) {
+func idsOf(b *testing.B, path string) iter.Seq[[]int64] {
 	return func(yield func([]int64) bool) {
 		f, err := os.Open(path)
 		require.NoError(b, err)

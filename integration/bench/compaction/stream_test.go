@@ -73,7 +73,7 @@ func (r *run) stream(b *testing.B, lasts time.Duration) {
 	if s.Conflicts == 0 {
 		require.NoError(b, same(b, lake, want))
 	}
-	waits := history(b, load(b, lake), s)
+	waits := history(states(b, load(b, lake)), time.Now().UnixMilli(), s)
 	s.P50, s.P95 = compaction.Percentile(waits, 0.5), compaction.Percentile(waits, 0.95)
 	s.Most = compaction.Percentile(waits, 1)
 	b.Logf("stream: %+v", *s)
@@ -98,46 +98,59 @@ func (s *sums) payload(b *testing.B, commit int) []byte {
 	return out.Bytes()
 }
 
-// history goes through the snapshots, and answers how long each file that a
-// commit added waited until a compaction took it. One that none took has waited
-// until the newest snapshot.
-func history(b *testing.B, tbl *table.Table, s *compaction.Stream) (waits []float64) {
+// state is the table at one of its snapshots.
+type state struct {
+	append bool // is what the snapshot did; else it compacted
+	at     int64
+	files  map[string]bool
+}
+
+// states are the snapshots of a table, oldest first.
+func states(b *testing.B, tbl *table.Table) (out []state) {
 	b.Helper()
 	snapshots := slices.SortedFunc(slices.Values(tbl.Metadata().Snapshots()), func(x, y table.Snapshot) int {
 		return cmp.Compare(x.SequenceNumber, y.SequenceNumber)
 	})
 	require.NotEmpty(b, snapshots)
+	for _, snapshot := range snapshots {
+		files, err := filesOf(b.Context(), tbl, snapshot.SnapshotID)
+		require.NoError(b, err)
+		out = append(out, state{snapshot.Summary.Operation == table.OpAppend, snapshot.TimestampMs, files})
+	}
+	return out
+}
+
+// history goes through the snapshots, and answers how many seconds each file that
+// a commit added waited until a compaction took it. One that none took has waited
+// until now, in milliseconds.
+func history(snapshots []state, now int64, s *compaction.Stream) (waits []float64) {
 	added := map[string]int64{}
-	before := map[string]bool{}
+	var before map[string]bool
 	var lastCommit, lastJob int64
 	for _, snapshot := range snapshots {
-		now, err := filesOf(b.Context(), tbl, snapshot.SnapshotID)
-		require.NoError(b, err)
-		at := snapshot.TimestampMs
-		if snapshot.Summary.Operation == table.OpAppend {
-			lastCommit = at
-			for path := range now {
+		if snapshot.append {
+			lastCommit = snapshot.at
+			for path := range snapshot.files {
 				if !before[path] {
-					added[path] = at
+					added[path] = snapshot.at
 				}
 			}
 		} else {
 			s.Jobs++
-			lastJob = at
+			lastJob = snapshot.at
 		}
 		for path, since := range added {
-			if !now[path] {
-				waits = append(waits, float64(at-since)/1000)
+			if !snapshot.files[path] {
+				waits = append(waits, float64(snapshot.at-since)/1000)
 				delete(added, path)
 			}
 		}
-		s.Backlog, s.Left = max(s.Backlog, len(now)), len(now)
-		before = now
+		s.Backlog, s.Left = max(s.Backlog, len(snapshot.files)), len(snapshot.files)
+		before = snapshot.files
 	}
-	newest := time.Now().UnixMilli()
 	for _, since := range added {
 		s.Untaken++
-		waits = append(waits, float64(newest-since)/1000)
+		waits = append(waits, float64(now-since)/1000)
 	}
 	s.Drain = max(float64(lastJob-lastCommit)/1000, 0)
 	return waits

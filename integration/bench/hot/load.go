@@ -140,8 +140,10 @@ func Zipf(commits, rows int) *Load {
 		sums = append(sums, total)
 	}
 	schema := arrow.NewSchema([]arrow.Field{
-		{Name: "tenant", Type: arrow.BinaryTypes.String}, {Name: "order_id", Type: arrow.PrimitiveTypes.Int64},
-		{Name: "at", Type: &arrow.TimestampType{Unit: arrow.Microsecond}}, {Name: "amount", Type: arrow.PrimitiveTypes.Float64},
+		{Name: "tenant", Type: arrow.BinaryTypes.String},
+		{Name: "order_id", Type: arrow.PrimitiveTypes.Int64},
+		{Name: "at", Type: &arrow.TimestampType{Unit: arrow.Microsecond}},
+		{Name: "amount", Type: arrow.PrimitiveTypes.Float64},
 	}, nil)
 	for c := range commits {
 		b := array.NewRecordBuilder(memory.DefaultAllocator, schema)

@@ -1,7 +1,6 @@
 package fuse
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -22,7 +21,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // stays and is returned at the end.
 type copier struct {
 	ctx      context.Context
-	w        *bufio.Writer
+	w        flusher
 	buf      []byte
 	offset   int64
 	copied   int64
@@ -33,8 +32,13 @@ type copier struct {
 	indexes  []pageIndex
 }
 
-func newCopier(ctx context.Context, w io.Writer, progress func(int64)) *copier {
-	return &copier{ctx: ctx, w: bufio.NewWriterSize(w, bufferSize), buf: make([]byte, bufferSize), progress: progress}
+type flusher interface {
+	io.Writer
+	Flush() error
+}
+
+func newCopier(ctx context.Context, w flusher, progress func(int64)) *copier {
+	return &copier{ctx: ctx, w: w, buf: make([]byte, bufferSize), progress: progress}
 }
 
 // bytes writes what is of no input.

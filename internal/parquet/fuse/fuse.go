@@ -24,6 +24,7 @@
 package fuse
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -156,7 +157,7 @@ func NewPlan(ctx context.Context, sources []Source, o Options) (*Plan, error) {
 // Write copies the row groups into w and ends with the footer. After an error
 // what w holds is no Parquet file.
 func (p *Plan) Write(ctx context.Context, w io.Writer) (*Result, error) {
-	return p.write(newCopier(ctx, w, p.opts.Progress))
+	return p.write(newCopier(ctx, bufio.NewWriterSize(w, bufferSize), p.opts.Progress))
 }
 
 func (p *Plan) write(c *copier) (*Result, error) {

@@ -56,6 +56,8 @@ func (w *whole) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+func (w *whole) Flush() error { return nil }
+
 func (im *Image) add(r io.ReaderAt, offset, length int64) {
 	if im == nil || length == 0 {
 		return

@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	// A small file is read in one go instead of chunk by chunk, as long as
-	// the files held this way stay within the budget.
-	slurpSize   = 1 << 20
+	// A tiny file is read in one go instead of chunk by chunk, as long as the
+	// files held this way stay within the budget. For larger ones fresh memory
+	// costs more than the calls.
+	slurpSize   = 64 << 10
 	slurpBudget = 64 << 20
 )
 

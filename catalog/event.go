@@ -17,8 +17,11 @@ type Event struct {
 	Ident      Ident     `json:"ident"`
 	SnapshotID int64     `json:"snapshot_id,omitempty"`
 	ParentID   int64     `json:"parent_id,omitempty"`
-	Operation  string    `json:"operation,omitempty"`
-	Actor      string    `json:"actor,omitempty"`
+	// Head is the snapshot that main is at after it; 0 where there is none. It tells
+	// a snapshot of another branch, and a rollback, which makes none.
+	Head      int64  `json:"head,omitempty"`
+	Operation string `json:"operation,omitempty"`
+	Actor     string `json:"actor,omitempty"`
 	// CommitID is the transaction; of a group commit the first, see Commits.
 	CommitID string `json:"commit_id,omitempty"`
 	// Commits is the number of transactions that share the snapshot.

@@ -203,6 +203,11 @@ func (p *plan) seal() error {
 	if p.snapshot == 0 && !p.created {
 		p.events = append(p.events, Event{Kind: EventMetadata, Table: p.id, Ident: p.ident(), At: p.now})
 	}
+	if main := p.cur.SnapshotByName(table.MainBranch); main != nil {
+		for i := range p.events {
+			p.events[i].Head = main.SnapshotID
+		}
+	}
 	return nil
 }
 

@@ -144,20 +144,20 @@ func (s *Service) remember(inputs []plan.Table, d plan.Decision, now time.Time) 
 	for _, in := range inputs {
 		if t := s.tables[in.ID]; t != nil {
 			t.whyNot, t.waiting = d.WhyNot[in.ID], deferred[in.ID]
-			t.looked, t.touched = now, false
+			t.looked, t.touched, t.busy = now, false, len(in.Active) > 0
 		}
 	}
 }
 
 // due answers the tables to look at now: those that something happened to,
-// those that may just have become quiet, those that wait for room in the queue or
-// in a budget, and every one now and then.
+// those that may just have become quiet, those that wait for a job's end, for room
+// in the queue or in a budget, and every one now and then.
 func (s *Service) due(now time.Time, room bool) []uuid.UUID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []uuid.UUID
 	for id, t := range s.tables {
-		again := room && len(t.waiting) > 0 && now.Sub(t.looked) >= s.cfg.Tick
+		again := (t.busy || room && len(t.waiting) > 0) && now.Sub(t.looked) >= s.cfg.Tick
 		if t.touched || t.health == nil || now.Sub(t.looked) >= idleLook || t.whyNot == "" || again || t.settling(now, cmp.Or(t.policy, &s.policy).Quiet) {
 			out = append(out, id)
 		}

@@ -256,3 +256,87 @@ func TestBookingThatFails(t *testing.T) {
 		})
 	}
 }
+
+// A job of the planner that comes to run when its window has closed does nothing,
+// says so, and is made again when it opens.
+func TestWindowClosesWhileAJobWaits(t *testing.T) {
+	h, clock := planned(t)
+	tbl := h.create("sales.lines", nil)
+	at := func(d time.Duration) string { return clock.now().Add(d).UTC().Format("15:04") }
+	require.NoError(t, h.service.SetPolicy(t.Context(), compactor.Target{}, map[string]string{plan.PropertyWindows: at(-time.Hour) + "-" + at(time.Hour)}, nil))
+	stop := h.start(h.service)
+	for i := range 6 {
+		h.append(tbl, "France", i*100, 10)
+	}
+	h.eventually("a job waits", func() bool { return strings.Contains(strings.Join(h.active(), ", "), "compact") })
+	stop()
+	clock.add(2 * time.Hour)
+	h.service = h.another(func(c *compactor.Config) { c.Now, c.Workers, c.Manual, c.Tick = clock.now, 1, false, time.Millisecond })
+	defer h.start(h.service)()
+	done := func(state jobs.State, why string) func() bool {
+		return func() bool {
+			list, _, err := h.service.Queue().List(context.Background(), jobs.Filter{States: []jobs.State{state}})
+			require.NoError(t, err)
+			for _, j := range list {
+				if j.Kind == compactor.KindCompact && strings.Contains(j.Outcome.Proof["why_not_more"], why) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	h.eventually("it does nothing", done(jobs.Succeeded, "its window has closed"))
+	require.Len(t, h.live(tbl), 6)
+	h.eventually("the table waits for the window", func() bool {
+		return strings.Contains(h.service.Health(tbl.ID).GetWhyNot(), "outside of its windows")
+	})
+	clock.add(22 * time.Hour)
+	h.eventually("it opens", func() bool { return len(h.live(tbl)) == 1 })
+}
+
+// Rates are measured from jobs, and outlive the process.
+func TestRatesAreMeasuredAndKept(t *testing.T) {
+	h := newHouse(t, func(c *compactor.Config) { c.Workers = 1 })
+	tbl := h.create("sales.lines", nil)
+	for i := range 3 {
+		h.append(tbl, "France", i*100, 10)
+	}
+	for name, fault := range map[string]memstore.Fault{
+		"it did not happen":            {Before: errors.New("did not happen")},
+		"it happened, but looked lost": {After: errors.New("happened, looked failed")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stored := func() int64 {
+				kv, err := h.Store.Get(context.Background(), "rates/"+h.Catalog.Warehouse())
+				if errors.Is(err, catalog.ErrNotFound) {
+					return 0
+				}
+				require.NoError(t, err)
+				var r plan.Rates
+				require.NoError(t, json.Unmarshal(kv.Value, &r))
+				return r.Of(plan.Fuse).Samples
+			}
+			before := stored()
+			clock := &offset{}
+			h.service = h.another(func(c *compactor.Config) { c.Workers, c.Now, c.Tick = 1, clock.now, time.Millisecond })
+			stop := h.start(h.service)
+			h.append(tbl, "France", 1000, 10)
+			h.append(tbl, "France", 2000, 10)
+			require.Equal(t, jobs.Succeeded, h.job(compactor.KindCompact, tbl).State)
+			var failures atomic.Int32
+			h.Store.InjectApply(func(b catalog.Batch) memstore.Fault {
+				if strings.HasPrefix(b.Then[0].Key, "rates/") && failures.Add(1) == 1 {
+					return fault
+				}
+				return memstore.Fault{}
+			})
+			h.eventually("the write that failed is done again", func() bool {
+				clock.add(10 * time.Second)
+				return failures.Load() > 1
+			})
+			stop()
+			h.Store.InjectApply(nil)
+			require.Equal(t, before+1, stored())
+		})
+	}
+}

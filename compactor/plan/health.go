@@ -92,8 +92,12 @@ func (h *Health) Apply(e catalog.Event) bool {
 		return true // known already
 	}
 	h.Position = e.Position
+	if e.Head != 0 && e.Head == h.SnapshotID {
+		return true // of another branch, or of no files
+	}
 	if e.SnapshotID == 0 || e.SnapshotID == h.SnapshotID {
-		return true
+		// Without a snapshot main can only have been moved to another.
+		return e.Head == 0 || e.Head == h.SnapshotID
 	}
 	if e.ParentID != h.SnapshotID {
 		return false

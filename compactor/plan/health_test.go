@@ -178,3 +178,34 @@ func TestPolicyOf(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkApply is a commit to 10,000 partitions' health: it costs what the
+// commit touched.
+func BenchmarkApply(b *testing.B) {
+	for _, touched := range []int{1, 10, 100} {
+		b.Run(fmt.Sprint("touched=", touched), func(b *testing.B) {
+			h, l := plan.NewHealth(uuid.New()), &log{at: start}
+			for i := range 10_000 {
+				h.Apply(l.next("append", delta(fmt.Sprint("p", i), 3, 1<<20)))
+			}
+			events := make([]catalog.Event, 2)
+			for i := range events {
+				var all []catalog.PartitionDelta
+				for j := range touched {
+					n := int64(1 - 2*i) // added, then removed
+					all = append(all, delta(fmt.Sprint("p", j*7), n, 1<<20))
+				}
+				events[i] = catalog.Event{At: start, Operation: "append", Partitions: all}
+			}
+			n := l.n
+			for i := 0; b.Loop(); i++ {
+				e := events[i%2]
+				n++
+				e.Position, e.SnapshotID, e.ParentID = fmt.Sprintf("%016x", n), n, n-1
+				if !h.Apply(e) {
+					b.Fatal("does not follow")
+				}
+			}
+		})
+	}
+}

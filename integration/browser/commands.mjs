@@ -13,7 +13,7 @@ const run = promisify(execFile);
 const bin = process.env.FIRN_BIN ?? fileURLToPath(new URL("../../bin/", import.meta.url));
 
 // Those that change something come last: the numbers were compared before.
-const changes = /^firn (run|compact|expire|job (cancel|retry))\b(?!.*--dry-run)/;
+const changes = /^firn (run|compact|expire|job (cancel|retry)|schedule (run|pause|resume))\b(?!.*--dry-run)/;
 
 export async function commandsJourney(journey, { bronze, silver }) {
   // Commands follow the filters: these addresses have some.

@@ -161,6 +161,7 @@ function screensOf({ bronze, silver }) {
     ["model", `/medallion?node=${silver.table}`, "[role=dialog]"],
     ["runs", "/runs", "tr[data-row]"],
     ["jobs", "/jobs", "tr[data-row]"],
+    ["schedules", "/schedules", "h1"],
     ["quarantine", "/quarantine", "tr[data-row]"],
     ["ingest", "/ingest", "tr[data-row]"],
     ["compatibility", "/compatibility", "tr[data-row]"],

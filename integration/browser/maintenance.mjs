@@ -41,6 +41,36 @@ export async function maintenanceJourney(journey, { bronze, silver, gold }) {
     await page.keyboard.press("Escape");
     await eventually(() => page.getByRole("dialog").count(), 0, "open panels");
   });
+  await journey.step("a schedule says when and by which policies it fires; it is run, paused and resumed", async (page) => {
+    const put = await fetch(`${new URL(page.url()).origin}/firn.v1.MaintenanceService/PutSchedule`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ schedule: {
+        name: "page-orphans", cron: "0 2 * * *", timeZone: "Europe/Berlin", kind: "JOB_KIND_ORPHANS",
+        table: { namespace: silver.table.split(".").slice(0, -1), name: silver.table.split(".").at(-1) },
+        windows: ["fri 22:00-06:00"], overlap: "OVERLAP_POLICY_QUEUE",
+      } }),
+    });
+    equal(put.status, 200, "status of PutSchedule");
+    await journey.go("/schedules");
+    const row = page.locator("tr[data-row]").filter({ hasText: "page-orphans" });
+    await row.waitFor();
+    if (!/fri 22:00-06:00.*overlap queue, missed once/s.test(await row.textContent())) throw new Error(`the row says ${await row.textContent()}`);
+    await journey.look("schedules");
+    await row.click();
+    const panel = page.getByRole("dialog");
+    await panel.getByText(/^Fri \d{4}-\d\d-\d\d 22:00:00$/).first().waitFor();
+    await panel.getByRole("button", { name: "Copy as CLI: firn schedule run page-orphans" }).waitFor();
+    await panel.getByRole("button", { name: "Run now" }).click();
+    await panel.getByText("Fired, 1 job", { exact: true }).first().waitFor();
+    await panel.getByRole("button", { name: "Pause", exact: true }).click();
+    await panel.getByRole("button", { name: "Resume", exact: true }).waitFor();
+    await panel.getByRole("button", { name: "Copy as CLI: firn schedule resume page-orphans" }).waitFor();
+    await journey.look("schedule");
+    await panel.getByRole("button", { name: "Resume", exact: true }).click();
+    await panel.getByRole("button", { name: "Pause", exact: true }).waitFor();
+    await page.keyboard.press("Escape");
+  });
   await journey.step("a compaction is asked for with a dry run first", async (page) => {
     await journey.go(`/tables/${encodeURIComponent(bronze.table)}`);
     await page.locator("header").getByRole("button", { name: "Compact", exact: true }).click();

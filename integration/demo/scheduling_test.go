@@ -55,7 +55,7 @@ func scheduling(t *testing.T, base string) {
 				want = 2
 			case "exit 3":
 				want = 3
-			case "JOB_STATE_SUCCEEDED", "100", "0":
+			case "JOB_STATE_SUCCEEDED", "FIRING_OUTCOME_FIRED", "100", "0":
 				assert.Equal(t, comment, strings.TrimSpace(out), command)
 			}
 			assert.Equal(t, want, code, "%s\n%s%s", command, out, faults)
@@ -64,7 +64,7 @@ func scheduling(t *testing.T, base string) {
 			}
 		}
 	}
-	assert.Equal(t, 13, commands)
+	assert.Equal(t, 26, commands)
 
 	cronJob := blocks(string(text), "yaml")
 	require.Len(t, cronJob, 1)

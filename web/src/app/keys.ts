@@ -7,6 +7,7 @@ export const places: { key: string; to: string; label: string }[] = [
   { key: "m", to: "/medallion", label: "Medallion" },
   { key: "r", to: "/runs", label: "Runs" },
   { key: "j", to: "/jobs", label: "Jobs" },
+  { key: "h", to: "/schedules", label: "Schedules" },
   { key: "q", to: "/quarantine", label: "Quarantine" },
   { key: "i", to: "/ingest", label: "Ingest" },
   { key: "s", to: "/sql", label: "SQL" },

@@ -84,6 +84,7 @@ const tree = root.addChildren([
   screen("/runs", () => import("~/screens/run/runs")),
   screen("/runs/$run", () => import("~/screens/run/run")),
   screen("/jobs", () => import("~/screens/jobs/jobs")),
+  screen("/schedules", () => import("~/screens/schedules/schedules")),
   screen("/quarantine", () => import("~/screens/quarantine/quarantine")),
   screen("/ingest", () => import("~/screens/ingest/ingest")),
   screen("/sql", () => import("~/screens/sql/sql")),

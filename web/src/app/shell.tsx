@@ -1,6 +1,7 @@
 import { Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import {
   Activity,
+  CalendarClock,
   ChartNoAxesGantt,
   CircleHelp,
   Database,
@@ -35,6 +36,7 @@ const nav = [
   { to: "/medallion", label: "Medallion", icon: Workflow },
   { to: "/runs", label: "Runs", icon: ChartNoAxesGantt },
   { to: "/jobs", label: "Jobs", icon: Activity },
+  { to: "/schedules", label: "Schedules", icon: CalendarClock },
   { to: "/quarantine", label: "Quarantine", icon: ShieldAlert },
   { to: "/ingest", label: "Ingest", icon: Waves },
   { to: "/sql", label: "SQL", icon: SquareTerminal },

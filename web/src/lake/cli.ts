@@ -25,6 +25,11 @@ export const cli = {
   job: (id: string) => `firn job show ${arg(id)}`,
   cancel: (id: string) => `firn job cancel ${arg(id)}`,
   retry: (id: string) => `firn job retry ${arg(id)}`,
+  schedules: () => "firn schedule ls",
+  schedule: (name: string) => `firn schedule show ${arg(name)}`,
+  schedulePause: (name: string) => `firn schedule pause ${arg(name)}`,
+  scheduleResume: (name: string) => `firn schedule resume ${arg(name)}`,
+  scheduleRun: (name: string) => `firn schedule run ${arg(name)}`,
   quarantine: (model?: string, rule?: string) =>
     model ? `firn quarantine show ${arg(model)}${rule ? ` --rule ${arg(rule)}` : ""}` : "firn quarantine ls",
   channels: (table?: string) => (table ? `firn channel ls ${arg(table)}` : "firn channel ls"),

@@ -1,5 +1,5 @@
 import { type Job, JobKind, JobState } from "~/gen/firn/v1/maintenance_pb";
-import { bytes, count, plural } from "./format";
+import { bytes, count, duration, plural } from "./format";
 import type { Tone } from "./health";
 
 export const jobStates: { state: JobState; name: string; label: string; tone: Tone }[] = [
@@ -48,6 +48,11 @@ export function progressOf(job: Job): number | undefined {
   if (job.state === JobState.SUCCEEDED) return 1;
   if (!progress || progress.totalBytes === 0n) return undefined;
   return Math.min(1, Number(progress.doneBytes) / Number(progress.totalBytes));
+}
+
+/** `3 m left`; empty until the job's own rate means something. */
+export function remainingText(remaining: { seconds: bigint; nanos: number } | undefined): string {
+  return remaining ? `${duration(Number(remaining.seconds) * 1000 + remaining.nanos / 1e6)} left` : "";
 }
 
 /** Bytes that a compaction saved; negative when the output is larger. */

@@ -3,7 +3,7 @@ import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import * as arrow from "@uwdata/flechette";
 import { CatalogService, TableSummarySchema } from "~/gen/firn/v1/catalog_pb";
 import { IngestService } from "~/gen/firn/v1/ingest_pb";
-import { JobSchema, JobState, MaintenanceService } from "~/gen/firn/v1/maintenance_pb";
+import { FiringOutcome, JobSchema, JobState, MaintenanceService } from "~/gen/firn/v1/maintenance_pb";
 import { ModelService } from "~/gen/firn/v1/model_pb";
 import { QueryService } from "~/gen/firn/v1/query_pb";
 import { tableName } from "~/lake/name";
@@ -107,7 +107,15 @@ export const transport = createRouterTransport(({ service }) => {
     }),
     cancelJob: () => ({}),
     retryJob: () => ({}),
-    listSchedules: () => ({ schedules: [] }),
+    listSchedules: () => ({ schedules: lake.schedules }),
+    getSchedule: (request) => {
+      const schedule = lake.schedules.find((entry) => entry.name === request.name);
+      if (!schedule) throw new ConnectError(`schedule ${request.name} does not exist`, Code.NotFound);
+      return { schedule };
+    },
+    pauseSchedule: () => ({}),
+    resumeSchedule: () => ({}),
+    runSchedule: () => ({ firing: { outcome: FiringOutcome.FIRED, count: 1n, jobsMade: 1 } }),
     getPolicy: () => ({ settings: lake.policy, limits: lake.limits }),
   });
   service(ModelService, {

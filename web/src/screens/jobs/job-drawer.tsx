@@ -5,7 +5,7 @@ import { useRefresh } from "~/app/live";
 import { type Job, JobKind, MaintenanceService } from "~/gen/firn/v1/maintenance_pb";
 import { cli } from "~/lake/cli";
 import { bytes, count, duration, elapsed, moment, percent, plural, sentence } from "~/lake/format";
-import { jobKind, jobState, mayCancel, mayRetry, progressOf, savedBytes } from "~/lake/jobs";
+import { jobKind, jobState, mayCancel, mayRetry, progressOf, remainingText, savedBytes } from "~/lake/jobs";
 import { tableName } from "~/lake/name";
 import { Button } from "~/ui/button";
 import { CopyCli } from "~/ui/copy";
@@ -60,6 +60,8 @@ function Body({ job, now }: { job: Job; now: number }) {
             <span className="flex-1">{job.progress?.step || "starting"}</span>
             {share !== undefined &&
               `${bytes(job.progress?.doneBytes ?? 0n)} of ${bytes(job.progress?.totalBytes ?? 0n)}, ${percent(share)}`}
+            {job.progress?.remaining &&
+              `, ${remainingText(job.progress.remaining)} at ${bytes(job.progress.bytesPerSecond)}/s`}
           </div>
           <Bar share={share} label="Progress" tone="bg-busy-fill" />
         </div>
@@ -73,7 +75,17 @@ function Body({ job, now }: { job: Job; now: number }) {
       <Facts
         rows={[
           ["Why", sentence(job.reason) || "No reason was recorded."],
-          ["Started by", job.trigger || "unknown"],
+          [
+            "Started by",
+            job.schedule ? (
+              <Go key="schedule" to="/schedules" search={{ schedule: job.schedule }} className="link">
+                schedule {job.schedule}
+              </Go>
+            ) : (
+              job.trigger || "unknown"
+            ),
+          ],
+          ...(job.worker ? [["Worker", <code key="worker">{job.worker}</code>] as [string, React.ReactNode]] : []),
           ["Table", tableName(job.table) ? <TableLink key="table" name={tableName(job.table)} /> : "–"],
           ...(job.model
             ? [

@@ -1,24 +1,33 @@
-import { useQuery } from "@connectrpc/connect-query";
 import { useMemo } from "react";
 import { useJobs } from "~/api/queries";
-import { useLive, useNow, useRefresh } from "~/app/live";
+import { useLive, useNow } from "~/app/live";
 import { useFilters } from "~/app/search";
-import { type Job, MaintenanceService } from "~/gen/firn/v1/maintenance_pb";
+import type { Job } from "~/gen/firn/v1/maintenance_pb";
 import { cli } from "~/lake/cli";
 import { matching } from "~/lake/filter";
 import { ago, bytes, count, millis, percent, plural } from "~/lake/format";
-import { countOf, flowOf, jobKind, jobKinds, jobState, jobStates, progressOf, savedBytes } from "~/lake/jobs";
+import {
+  countOf,
+  flowOf,
+  jobKind,
+  jobKinds,
+  jobState,
+  jobStates,
+  progressOf,
+  remainingText,
+  savedBytes,
+} from "~/lake/jobs";
 import { tableName } from "~/lake/name";
 import { tookCol } from "~/ui/columns";
 import { CopyCli } from "~/ui/copy";
 import type { Col } from "~/ui/data-table";
 import { Facets } from "~/ui/filters";
+import { Go } from "~/ui/go";
 import { Bar } from "~/ui/layout";
 import { Choice, ListCard, ListScreen, NoneLike, TextFilter } from "~/ui/list";
 import { Empty } from "~/ui/states";
 import { Status } from "~/ui/status";
 import { JobDrawer } from "./job-drawer";
-import { Schedules } from "./schedules";
 
 const LIMIT = 1000;
 
@@ -27,7 +36,6 @@ export default function Jobs() {
   const { state = "", kind = "", q = "", job = "" } = filters;
   const chosen = jobStates.find((entry) => entry.name === state);
   const jobs = useJobs({ limit: LIMIT, ...(chosen ? { states: [chosen.state] } : {}) });
-  const schedules = useQuery(MaintenanceService.method.listSchedules, {}, useRefresh(15_000));
   const { paused } = useLive();
   const now = useNow(1000);
   const shown = useMemo(() => {
@@ -56,6 +64,9 @@ export default function Jobs() {
               ...jobKinds.map((entry) => ({ value: entry.name, label: entry.label })),
             ]}
           />
+          <Go to="/schedules" className="link text-xs">
+            Schedules
+          </Go>
           <CopyCli command={cli.jobs(state)} />
         </>
       }
@@ -94,7 +105,6 @@ export default function Jobs() {
           )
         }
       />
-      <Schedules schedules={schedules.data?.schedules ?? []} now={now} />
       <JobDrawer
         id={job}
         known={jobs.data?.jobs.find((entry) => entry.id === job)}
@@ -158,7 +168,7 @@ function columnsAt(now: number): Col<Job>[] {
           <div>
             <div className="num mb-1 flex text-2xs text-ink-2">
               <span className="flex-1">{job.progress?.step || "starting"}</span>
-              {share !== undefined && percent(share)}
+              {remainingText(job.progress?.remaining) || (share !== undefined && percent(share))}
             </div>
             <Bar share={share} label={`Progress of job ${job.id}`} tone="bg-busy-fill" />
           </div>

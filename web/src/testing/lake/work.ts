@@ -1,10 +1,15 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
+  FiringOutcome,
   JobKind,
   type JobSchema,
   JobState,
+  MissedPolicy,
+  OutsidePolicy,
+  OverlapPolicy,
   type PolicyLimitSchema,
   type PolicySettingSchema,
+  type ScheduleSchema,
 } from "~/gen/firn/v1/maintenance_pb";
 import { type RunSchema, RunState } from "~/gen/firn/v1/model_pb";
 import { parseTable } from "~/lake/name";
@@ -22,7 +27,15 @@ export const jobs: MessageInitShape<typeof JobSchema>[] = [
     startedAt: at(7000),
     attempt: 1,
     tier: "fuse",
-    progress: { step: "write", doneBytes: BigInt(24 * MIB), totalBytes: BigInt(40 * MIB) },
+    progress: {
+      step: "write",
+      doneBytes: BigInt(24 * MIB),
+      totalBytes: BigInt(40 * MIB),
+      remaining: { seconds: 5n },
+      bytesPerSecond: BigInt(3 * MIB),
+    },
+    worker: "a41f09c2b7d1",
+    fencingToken: 1n,
     filesIn: 1190n,
     bytesIn: BigInt(40 * MIB),
   },
@@ -73,6 +86,63 @@ export const jobs: MessageInitShape<typeof JobSchema>[] = [
     snapshotId: 7919191919191n,
     proof: { "rows in": "90,210", "rows out": "90,210", "row hash": "equal (a41f…09c2)" },
   })),
+];
+
+export const schedules: MessageInitShape<typeof ScheduleSchema>[] = [
+  {
+    name: "nightly",
+    cron: "0 2 * * *",
+    timeZone: "Europe/Berlin",
+    kind: JobKind.COMPACT,
+    table: { namespace: ["bronze"], name: "" },
+    windows: ["22:00-06:00"],
+    outside: OutsidePolicy.WAIT,
+    overlap: OverlapPolicy.SKIP,
+    missed: MissedPolicy.ONCE,
+    lastFired: at(9 * 60 * MINUTE),
+    nextFire: at(-15 * 60 * MINUTE),
+    upcoming: [15, 39, 63, 87, 111].map((hours) => at(-hours * 60 * MINUTE)),
+    firings: [
+      {
+        due: at(9 * 60 * MINUTE),
+        until: at(9 * 60 * MINUTE),
+        count: 1n,
+        at: at(9 * 60 * MINUTE),
+        outcome: FiringOutcome.FIRED,
+        jobs: ["0193a7c0-0000-7000-8000-00000000000a", "0193a7c0-0001-7000-8000-00000000000a"],
+        jobsMade: 2,
+        leftOut: 1,
+      },
+      {
+        due: at(81 * 60 * MINUTE),
+        until: at(33 * 60 * MINUTE),
+        count: 3n,
+        at: at(32 * 60 * MINUTE),
+        outcome: FiringOutcome.SKIPPED,
+        reason: "missed: no process looked at it in time (missed: once)",
+      },
+    ],
+  },
+  {
+    name: "weekend-expiry",
+    cron: "*/30 * * * *",
+    kind: JobKind.EXPIRE,
+    windows: ["sat,sun 00:00-24:00"],
+    outside: OutsidePolicy.WAIT,
+    overlap: OverlapPolicy.QUEUE,
+    missed: MissedPolicy.SKIP,
+    nextFire: at(-20 * 60 * MINUTE),
+    waiting: [{ due: at(30 * MINUTE), waitsFor: "window" }],
+  },
+  {
+    name: "gold-hourly",
+    cron: "@hourly",
+    kind: JobKind.PROMOTE,
+    model: "gold.customer_value",
+    overlap: OverlapPolicy.REPLACE,
+    missed: MissedPolicy.ALL,
+    paused: true,
+  },
 ];
 
 const sql = `/*---

@@ -79,6 +79,9 @@ func (b *Book) Get(ctx context.Context, name string) (Schedule, error) {
 		return Schedule{}, fmt.Errorf("schedule %q: %w", name, catalog.ErrNotFound)
 	}
 	kv, err := b.cfg.Store.Get(ctx, b.key(name))
+	if errors.Is(err, catalog.ErrNotFound) {
+		err = catalog.ErrNotFound // the store's key is nobody's business
+	}
 	if err != nil {
 		return Schedule{}, fmt.Errorf("schedule %q: %w", name, err)
 	}

@@ -517,7 +517,7 @@ func run(t *testing.T, seed uint64, spoil func(catalog.Batch) catalog.Batch) []s
 }
 
 func TestEachDueTimeIsDecidedOnce(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range uint64(60) {
 		if wrong := run(t, seed, nil); len(wrong) > 0 {
 			t.Fatalf("seed %d: %s", seed, strings.Join(wrong, "\n"))
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	_ "time/tzdata" // images without a zone database know the zones too
 
 	"github.com/robfig/cron/v3"
 )

@@ -138,7 +138,11 @@ func (a *app) oneSchedule(use, short, done string, call func(context.Context, st
 				return a.remote(use+" schedule "+args[0], err)
 			}
 			if done != "" && a.format == "table" && a.jq == "" {
-				cmd.PrintErrln(done + " " + args[0] + "; next firing " + nextText(s))
+				if s.GetPaused() {
+					cmd.PrintErrln(done + " " + args[0] + "; to let it fire again: firn schedule resume " + args[0])
+				} else {
+					cmd.PrintErrln(done + " " + args[0] + "; next firing " + nextText(s))
+				}
 				return nil
 			}
 			return a.printSchedule(s)
@@ -304,18 +308,21 @@ func (a *app) scheduleRun() *cobra.Command {
 				return a.remote("run schedule "+name, err)
 			}
 			f := answer.Msg.GetFiring()
-			if a.format != "table" || a.jq != "" {
-				if err := a.print(answer.Msg, grid{header: []string{"outcome", "jobs", "reason"}, rows: [][]string{{policyName(f.GetOutcome()), strings.Join(f.GetJobs(), " "), f.GetReason()}}}); err != nil {
-					return err
-				}
+			outcome := "waits"
+			if f != nil {
+				outcome = policyName(f.GetOutcome())
 			}
-			switch {
-			case f == nil:
-				cmd.PrintErrln(name + " waits for the jobs of an earlier firing; follow it with: firn schedule show " + name)
-			case f.GetOutcome() == firnv1.FiringOutcome_FIRING_OUTCOME_SKIPPED:
+			if f.GetOutcome() == firnv1.FiringOutcome_FIRING_OUTCOME_SKIPPED {
 				return &Fault{What: "run schedule " + name, Why: f.GetReason(), Help: "firn schedule show " + name, Exit: ExitConflict}
-			default:
-				cmd.PrintErrln(firingText(f) + ": " + strings.Join(f.GetJobs(), " ") + "; follow one with: firn job watch JOB")
+			}
+			g := grid{header: []string{"outcome", "made", "jobs"}, rows: [][]string{{outcome, Count(f.GetJobsMade()), strings.Join(f.GetJobs(), " ")}}, right: []int{1}}
+			if err := a.print(answer.Msg, g); err != nil || a.quiet {
+				return err
+			}
+			if f == nil {
+				cmd.PrintErrln("it waits for the jobs of an earlier firing; follow it with: firn schedule show " + name)
+			} else {
+				cmd.PrintErrln("follow a job with: firn job watch JOB")
 			}
 			return nil
 		},

@@ -217,6 +217,9 @@ func (b *Book) Ask(ctx context.Context, name, request string) (*Firing, Schedule
 		if err != nil {
 			return nil, s, err
 		}
+		if _, err := s.compile(); err != nil {
+			return nil, s, err // of a version that knew another zone or syntax
+		}
 		if f, found := s.requested(request); found {
 			return f, s, nil
 		}

@@ -266,6 +266,33 @@ func TestAnOldRecord(t *testing.T) {
 	}
 }
 
+// A record that this version cannot read as a schedule fires never, keeps nobody else
+// from firing, and says so to who asks.
+func TestARecordOfAnotherVersion(t *testing.T) {
+	c := &clock{at: noon}
+	store := memstore.New()
+	odd := `{"name":"odd","cron":"0 * * * *","time_zone":"Mars/Olympus","kind":"compact","created":"2026-05-01T00:00:00Z"}`
+	if _, err := store.Apply(t.Context(), catalog.Batch{Then: []catalog.Op{{Key: "sched/default/odd", Value: []byte(odd)}}}); err != nil {
+		t.Fatal(err)
+	}
+	b, q := open(t, store, c, "a")
+	put(t, b, schedule.Definition{Name: "x", Cron: "0 * * * *"})
+	c.add(time.Hour)
+	if err := b.Fire(t.Context()); err != nil || len(active(t, q)) != 1 {
+		t.Error(err, active(t, q))
+	}
+	if _, _, err := b.Ask(t.Context(), "odd", "id"); !errors.Is(err, catalog.ErrInvalid) {
+		t.Error(err)
+	}
+	if s := get(t, b, "odd"); len(s.Upcoming(c.now(), 1)) != 0 {
+		t.Error("it says that it fires")
+	}
+	put(t, b, schedule.Definition{Name: "odd", Cron: "30 * * * *"}) // which mends it
+	if s := get(t, b, "odd"); len(s.Upcoming(c.now(), 1)) != 1 {
+		t.Error("it does not fire")
+	}
+}
+
 // Both failure rows of each write, and a call that is repeated.
 func TestWritesThatFailOrLookIt(t *testing.T) {
 	boom := errors.New("boom")

@@ -112,13 +112,14 @@ func (s *Schedule) Upcoming(now time.Time, n int) []time.Time {
 	if err != nil || s.Paused {
 		return nil
 	}
+	later := tt.upcoming(tt.before(now, s.decidedUpTo()), n)
 	if len(s.Waiting) > 0 && s.Waiting[0].Cause == ForWindow {
 		at := tt.opens(now)
-		rest := slices.DeleteFunc(tt.upcoming(now, n), func(t time.Time) bool { return !t.After(at) })
-		return append([]time.Time{at}, rest[:min(len(rest), n-1)]...)
+		later = slices.DeleteFunc(later, func(t time.Time) bool { return !t.After(at) })
+		return append([]time.Time{at}, later[:min(len(later), n-1)]...)
 	}
 	if due := tt.next(s.decidedUpTo()); !due.IsZero() && !due.After(now) && now.Sub(due) < Late {
-		return append([]time.Time{due}, tt.upcoming(now, n-1)...)
+		return append([]time.Time{due}, later[:min(len(later), n-1)]...)
 	}
-	return tt.upcoming(now, n)
+	return later
 }

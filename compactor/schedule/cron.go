@@ -64,6 +64,17 @@ func (tt *timetable) next(t time.Time) time.Time {
 	return time.Time{}
 }
 
+// before is a moment up to now from which next finds what is due after now. An @every
+// counts from what was decided last.
+func (tt *timetable) before(now, decided time.Time) time.Time {
+	every, ok := tt.cron.(cron.ConstantDelaySchedule)
+	if !ok || !decided.Before(now) {
+		return now
+	}
+	decided = decided.Truncate(time.Second)
+	return decided.Add(now.Sub(decided) / every.Delay * every.Delay)
+}
+
 // passing is next for a cron of every hour: between two changes of the clocks they
 // run evenly, and each such stretch is searched by itself.
 func (tt *timetable) passing(t time.Time) time.Time {
@@ -86,20 +97,6 @@ func (tt *timetable) passing(t time.Time) time.Time {
 		t, from = end, after.Add(-time.Second) // end itself may be due
 	}
 	return time.Time{}
-}
-
-// Due are the due times from one moment to another, both included; none when the
-// definition cannot be read.
-func (d *Definition) Due(from, until time.Time) []time.Time {
-	tt, err := d.compile()
-	if err != nil {
-		return nil
-	}
-	var out []time.Time
-	for at := tt.next(from.Add(-time.Nanosecond)); !at.IsZero() && !at.After(until); at = tt.next(at) {
-		out = append(out, at)
-	}
-	return out
 }
 
 func offset(local time.Time) time.Duration {

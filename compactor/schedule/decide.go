@@ -123,7 +123,7 @@ func (d *Decision) missed(tt *timetable, now time.Time) {
 		keep = max(0, Backlog-len(s.Waiting))
 	case MissedSkip:
 	default:
-		if next := tt.next(late); next.IsZero() || next.After(now) {
+		if next := tt.next(m.latest[len(m.latest)-1]); next.IsZero() || next.After(now) {
 			keep = 1 // else one that is in time fires for them
 		}
 	}

@@ -74,6 +74,9 @@ func TestDecide(t *testing.T) {
 		{"missed once: one that is in time fires for them", Definition{Cron: "0 * * * *"}, []step{
 			{"15:00:30", free, "fires 15:00:00; skipped 13:00:00-14:00:00 x2: missed: no process looked at it in time (missed: once)"},
 		}},
+		{"missed once, @every: one that is in time fires for them", Definition{Cron: "@every 90m"}, []step{
+			{"15:00:30", free, "fires 15:00:00; skipped 13:30:00 x1: missed: no process looked at it in time (missed: once)"},
+		}},
 		{"missed skip", Definition{Cron: "0 * * * *", Missed: MissedSkip}, []step{
 			{"15:00:30", free, "fires 15:00:00; skipped 13:00:00-14:00:00 x2: missed: no process looked at it in time (missed: skip)"},
 			{"18:30:00", free, "nothing; skipped 16:00:00-18:00:00 x3: missed: no process looked at it in time (missed: skip)"},

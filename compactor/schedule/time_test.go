@@ -243,6 +243,15 @@ func TestUpcoming(t *testing.T) {
 	if got := texts(s.Upcoming(now, 2)); got != "06-01 22:00, 06-02 00:00" {
 		t.Error(got)
 	}
+	every := Schedule{Definition: Definition{Cron: "@every 90m"}, Since: now}
+	for at, want := range map[time.Duration]string{
+		0: "06-01 13:30, 06-01 15:00", time.Hour: "06-01 13:30, 06-01 15:00", 4*time.Hour + 5*time.Second: "06-01 16:30, 06-01 18:00",
+		90*time.Minute + 5*time.Second: "06-01 13:30, 06-01 15:00", // due now
+	} {
+		if got := texts(every.Upcoming(now.Add(at), 2)); got != want {
+			t.Errorf("%s: %s", at, got)
+		}
+	}
 	s.Paused = true
 	if got := s.Upcoming(now, 2); got != nil {
 		t.Error(got)

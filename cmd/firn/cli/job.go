@@ -184,7 +184,24 @@ func (a *app) printJob(j *firnv1.Job) error {
 	return a.print(j, g)
 }
 
-// follow watches a job to its end, with a bar on a terminal.
+// paced are lines of progress for a log, as of a CronJob: one every ten seconds, and
+// none of a job that takes less.
+type paced struct{ last time.Time }
+
+// next is the line to write now, or nothing.
+func (p *paced) next(now time.Time, j *firnv1.Job) string {
+	if p.last.IsZero() {
+		p.last = now
+	}
+	text := progressText(j)
+	if text == "" || now.Sub(p.last) < 10*time.Second {
+		return ""
+	}
+	p.last = now
+	return kindName(j.GetKind()) + " " + cmp.Or(j.GetModel(), TableName(j.GetTable())) + ": " + text
+}
+
+// follow watches a job to its end, with a bar on a terminal and lines in a log.
 func (a *app) follow(ctx context.Context, id string) (*firnv1.Job, error) {
 	stream, err := a.jobs().WatchJob(ctx, connect.NewRequest(&firnv1.WatchJobRequest{Id: id}))
 	if err != nil {
@@ -194,10 +211,16 @@ func (a *app) follow(ctx context.Context, id string) (*firnv1.Job, error) {
 	var bars *mpb.Progress
 	var bar *mpb.Bar
 	var last *firnv1.Job
+	var lines paced
 	var beside atomic.Value // the step and what is left, beside the bar
 	beside.Store("")
 	for stream.Receive() {
 		last = stream.Msg().GetJob()
+		if !a.terminal() && !a.quiet {
+			if text := lines.next(time.Now(), last); text != "" {
+				fmt.Fprintln(a.err, text)
+			}
+		}
 		if !a.terminal() || last.GetProgress().GetTotalBytes() == 0 {
 			continue
 		}

@@ -30,6 +30,27 @@ func TestProgressText(t *testing.T) {
 	}
 }
 
+func TestProgressInALog(t *testing.T) {
+	j := &firnv1.Job{
+		Kind: firnv1.JobKind_JOB_KIND_COMPACT, Table: &firnv1.TableRef{Namespace: []string{"bronze"}, Name: "events"},
+		State: firnv1.JobState_JOB_STATE_RUNNING, Progress: &firnv1.Progress{Step: "plan"},
+	}
+	start := time.Unix(1_700_000_000, 0)
+	var p paced
+	for _, c := range []struct {
+		after time.Duration
+		want  string
+	}{{0, ""}, {9 * time.Second, ""}, {10 * time.Second, "compact bronze.events: plan"}, {11 * time.Second, ""}, {25 * time.Second, "compact bronze.events: plan"}} {
+		if got := p.next(start.Add(c.after), j); got != c.want {
+			t.Errorf("after %s: %q, not %q", c.after, got, c.want)
+		}
+	}
+	j.State = firnv1.JobState_JOB_STATE_QUEUED
+	if got := p.next(start.Add(time.Hour), j); got != "" {
+		t.Errorf("a job that waits: %q", got)
+	}
+}
+
 func TestScheduleTexts(t *testing.T) {
 	for want, f := range map[string]*firnv1.Firing{
 		"fired, 2 jobs":           {Outcome: firnv1.FiringOutcome_FIRING_OUTCOME_FIRED, Count: 1, JobsMade: 2},

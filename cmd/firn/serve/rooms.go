@@ -223,7 +223,7 @@ func promotion(models *medallion.Service) func(context.Context, string, func(str
 			outcome.Proof = map[string]string{"run": run.ID, "conservation": fmt.Sprintf(
 				"read %d + live before %d = live after %d + superseded %d + stale %d + deleted %d + quarantined %d + dropped %d + filtered %d",
 				run.Read, run.LiveBefore, run.LiveAfter, run.Superseded, run.Stale, run.Deleted, run.Quarantined, run.Dropped, run.Filtered)}
-			progress("commit", outcome.Rows, outcome.Rows)
+			progress(fmt.Sprintf("published %d rows", outcome.Rows), 0, 0)
 			if !run.More {
 				return outcome, nil
 			}

@@ -51,6 +51,9 @@ func (s *Service) decideLoop(ctx context.Context) error {
 			if err := s.completeFixes(ctx); err != nil && ctx.Err() == nil {
 				s.cfg.Logger.WarnContext(ctx, "measure what was done about hot partitions", "error", err)
 			}
+			if err := s.pruneUsage(ctx); err != nil && ctx.Err() == nil {
+				s.cfg.Logger.WarnContext(ctx, "forget what compactions took", "error", err)
+			}
 		}
 		if now := s.cfg.Now(); now.Sub(swept) >= s.cfg.OrphanEvery && !s.cfg.Manual {
 			swept = now

@@ -1,6 +1,7 @@
 package compactor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
@@ -121,7 +123,7 @@ func (a above) table(ctx context.Context, t *catalog.Table) (plan.Effective, err
 		return plan.Effective{}, err
 	}
 	own := plan.Level{Origin: plan.OriginTable, Scope: tableScope(t.ID), Properties: t.Metadata.Properties()}
-	e := plan.Resolve(a.s.policy, append([]plan.Level{own}, levels...))
+	e := a.s.resolve(append([]plan.Level{own}, levels...))
 	e.Policy.FormatVersion, e.Policy.SpecID = t.Metadata.Version(), t.Metadata.DefaultPartitionSpec()
 	for i, x := range e.Settings {
 		if x.Key == plan.PropertySort && x.Origin == plan.OriginDefault && len(e.Policy.Sort) == 0 {
@@ -165,7 +167,21 @@ func (s *Service) EffectivePolicy(ctx context.Context, of Target) (plan.Effectiv
 	if err != nil {
 		return plan.Effective{}, err
 	}
-	return plan.Resolve(s.policy, levels), nil
+	return s.resolve(levels), nil
+}
+
+// resolve is what holds where levels speak over the service's own policy.
+func (s *Service) resolve(levels []plan.Level) plan.Effective {
+	e := plan.Resolve(s.policy, levels)
+	for i, x := range e.Settings {
+		if x.Key == plan.PropertyGrace && e.Policy.Grace == 0 && x.Problem == "" {
+			e.Settings[i].Value = cmp.Or(s.cfg.Grace, time.Hour).String()
+			if s.cfg.Grace != 0 && s.cfg.Grace != time.Hour {
+				e.Settings[i].Origin = plan.OriginConfiguration
+			}
+		}
+	}
+	return e
 }
 
 // SetPolicy sets and removes properties of a level, all or nothing; a value that

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
 	"github.com/apache/iceberg-go"
 	"github.com/stretchr/testify/require"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/firnlake/firn/compactor"
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/compactor/plan"
+	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 )
 
 // planned is a house whose jobs only tests run: decisions are looked at one by one.
@@ -215,6 +217,35 @@ func TestBudget(t *testing.T) {
 	h.eventually("still held", held(again))
 	clock.add(2 * time.Hour)
 	h.eventually("free again", func() bool { return len(h.live(tbl)) < 7 })
+	clock.add(26 * time.Hour)
+	h.eventually("what counts no more is forgotten", func() bool { return records() == 0 })
+}
+
+// Processes that share a store share its budgets.
+func TestBudgetIsOfAllProcesses(t *testing.T) {
+	clock := &offset{}
+	adjust := func(c *compactor.Config) { c.Workers, c.Now = 1, clock.now }
+	h := newHouse(t, adjust)
+	require.NoError(t, h.service.SetPolicy(t.Context(), compactor.Target{}, map[string]string{plan.PropertyBytesPerDay: "1000000"}, nil))
+	tbl := h.create("sales.lines", nil)
+	h.append(tbl, "France", 0, 10)
+	h.append(tbl, "France", 100, 10)
+	other := &house{Ground: h.Ground}
+	other.service = h.another(adjust)
+	client := other.client()
+	used := func() uint64 {
+		got, err := client.GetPolicy(t.Context(), connect.NewRequest(&firnv1.GetPolicyRequest{Of: refTo(tbl)}))
+		require.NoError(t, err)
+		require.Len(t, got.Msg.Limits, 1)
+		return got.Msg.Limits[0].Used
+	}
+	require.Zero(t, used())
+	stop := h.start(h.service)
+	j := h.job(compactor.KindCompact, tbl)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	clock.add(11 * time.Second)
+	require.EqualValues(t, j.Outcome.BytesIn, used())
+	stop()
 }
 
 // What a store does to a booking, it is there once: nothing is booked twice, and

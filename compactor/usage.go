@@ -174,6 +174,38 @@ func (s *Service) saveUsage(ctx context.Context) error {
 	return nil
 }
 
+// pruneUsage removes the records in which nothing counts any more, and tables with
+// them that were dropped long ago.
+func (s *Service) pruneUsage(ctx context.Context) error {
+	now := s.cfg.Now()
+	l := &s.usage
+	l.saving.Lock()
+	defer l.saving.Unlock()
+	var b catalog.Batch
+	l.mu.Lock()
+	for id, rec := range l.own {
+		if rec.Used = rec.Used.Add(now); len(rec.Used) == 0 {
+			delete(l.own, id)
+			delete(l.unsaved, id)
+			b.Then = append(b.Then, catalog.Op{Key: s.usageKey(id), Delete: true})
+		}
+	}
+	for scope, u := range l.sums {
+		if l.sums[scope] = u.Add(now); len(l.sums[scope]) == 0 {
+			delete(l.sums, scope)
+		}
+	}
+	l.mu.Unlock()
+	if len(b.Then) == 0 {
+		return nil
+	}
+	// One that stays for want of a store is removed when it is read again.
+	if _, err := s.cfg.Store.Apply(ctx, b); err != nil {
+		return fmt.Errorf("remove what compactions took long ago: %w", err)
+	}
+	return nil
+}
+
 // used answers what was taken of a scope.
 func (s *Service) used(ctx context.Context, scope string) plan.Usage {
 	l := &s.usage

@@ -180,7 +180,11 @@ func (a *app) tableHealth() *cobra.Command {
 			[]string{"skew", fmt.Sprintf("%.1f", h.GetSkew()), "largest partition over the median, in bytes"},
 		)
 		for _, r := range h.GetReasons() {
-			g.rows = append(g.rows, []string{r.GetCode(), fmt.Sprintf("-%d", r.GetPoints()), r.GetMessage()})
+			why := r.GetMessage()
+			if r.GetAction() != "" {
+				why += ": firn " + r.GetAction() + " " + name
+			}
+			g.rows = append(g.rows, []string{r.GetCode(), fmt.Sprintf("-%d", r.GetPoints()), why})
 		}
 		if h.GetWhyNot() != "" {
 			g.rows = append(g.rows, []string{"not compacted", "", h.GetWhyNot()})

@@ -209,3 +209,24 @@ func BenchmarkApply(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLook is what it costs to look at a table of 10,000 partitions: that is
+// of all partitions, and done at most once a tick.
+func BenchmarkLook(b *testing.B) {
+	h, l := plan.NewHealth(uuid.New()), &log{at: start}
+	for i := range 10_000 {
+		h.Apply(l.next("append", delta(fmt.Sprint("p", i), 3, 1<<20)))
+	}
+	p := plan.DefaultPolicy()
+	for name, step := range map[string]func(){
+		"clone":  func() { h.Clone() },
+		"report": func() { h.Report(p, 1, start) },
+		"jobs":   func() { plan.Jobs([]plan.Table{{ID: h.Table, Health: h, Policy: p}}, plan.Budget{}, start) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				step()
+			}
+		})
+	}
+}

@@ -91,21 +91,25 @@ func (h *Health) Hot(p Policy, now time.Time) Distribution {
 			Added:         perMinute(heat.Fragments), Joined: perMinute(heat.Joined),
 			Active: !q.Changed.IsZero() && now.Sub(q.Changed) < p.Quiet,
 		}
-		signal := func(yes bool, code, format string, args ...any) {
-			if yes {
-				hot.Signals = append(hot.Signals, Signal{code, fmt.Sprintf(format, args...)})
-			}
+		// Few partitions have any: nothing is spelled for the others.
+		signal := func(code, format string, args ...any) {
+			hot.Signals = append(hot.Signals, Signal{code, fmt.Sprintf(format, args...)})
 		}
-		signal(!few && hot.Ratio >= hotRatio && hot.Share >= hotShare, "size",
-			"%.1f %% of the bytes, %.0f times the median partition", 100*hot.Share, hot.Ratio)
-		signal(!few && all.Commits >= hotEvents && hot.CommitShare >= hotPart && heat.Commits >= hotMean*commits/n, "commits",
-			"%.0f %% of the commits of late", 100*hot.CommitShare)
-		signal(heat.Fragments >= hotEvents && heat.Joined < heat.Fragments/2 && q.small(p) >= int64(p.MinFiles), "fragments",
-			"%.0f new files a minute, %.0f joined", hot.Added, hot.Joined)
-		signal(heat.Compactions >= hotRuns && hot.ConflictShare >= hotConflicts, "conflicts",
-			"%.0f %% of its compactions lost against a writer", 100*hot.ConflictShare)
-		signal(!few && all.Reads >= hotEvents && hot.ReadShare >= hotPart && heat.Reads >= hotMean*reads/n, "reads",
-			"%.0f %% of the scans of late", 100*hot.ReadShare)
+		if !few && hot.Ratio >= hotRatio && hot.Share >= hotShare {
+			signal("size", "%.1f %% of the bytes, %.0f times the median partition", 100*hot.Share, hot.Ratio)
+		}
+		if !few && all.Commits >= hotEvents && hot.CommitShare >= hotPart && heat.Commits >= hotMean*commits/n {
+			signal("commits", "%.0f %% of the commits of late", 100*hot.CommitShare)
+		}
+		if heat.Fragments >= hotEvents && heat.Joined < heat.Fragments/2 && q.small(p) >= int64(p.MinFiles) {
+			signal("fragments", "%.0f new files a minute, %.0f joined", hot.Added, hot.Joined)
+		}
+		if heat.Compactions >= hotRuns && hot.ConflictShare >= hotConflicts {
+			signal("conflicts", "%.0f %% of its compactions lost against a writer", 100*hot.ConflictShare)
+		}
+		if !few && all.Reads >= hotEvents && hot.ReadShare >= hotPart && heat.Reads >= hotMean*reads/n {
+			signal("reads", "%.0f %% of the scans of late", 100*hot.ReadShare)
+		}
 		if len(hot.Signals) > 0 {
 			d.Hot = append(d.Hot, hot)
 		}

@@ -135,19 +135,23 @@ func (w Window) on(day time.Time, zone *time.Location) (opens, closes time.Time)
 func (tt *timetable) open(t time.Time) bool { return tt.opens(t).Equal(t) }
 
 // opens is the first moment from t on at which the schedule may fire.
-func (tt *timetable) opens(t time.Time) time.Time {
-	if len(tt.windows) == 0 {
+func (tt *timetable) opens(t time.Time) time.Time { return Opens(tt.windows, tt.zone, t) }
+
+// Opens is the first moment from t on at which one of the windows is open; t itself
+// when one is, or there are none.
+func Opens(windows []Window, zone *time.Location, t time.Time) time.Time {
+	if len(windows) == 0 {
 		return t
 	}
 	var best time.Time
-	today := wall(t, tt.zone).Truncate(24 * time.Hour)
+	today := wall(t, zone).Truncate(24 * time.Hour)
 	for n := -2; n <= 8; n++ { // a window of the day before may be open; every weekday comes
 		day := today.AddDate(0, 0, n)
-		for _, w := range tt.windows {
+		for _, w := range windows {
 			if !w.days[day.Weekday()] {
 				continue
 			}
-			opens, closes := w.on(day, tt.zone)
+			opens, closes := w.on(day, zone)
 			switch {
 			case !t.Before(closes):
 			case !t.Before(opens):

@@ -34,11 +34,22 @@ func (h *house) remove(t *catalog.Table, path string, positions ...int64) {
 
 func (h *house) tryRemove(t *catalog.Table, path string, positions ...int64) (catalog.Committed, error) {
 	h.T.Helper()
+	change, ok := h.removal(t, path, positions...)
+	require.True(h.T, ok, "%s is not live", path)
+	return h.Catalog.Commit(context.Background(), catalog.Transaction{Actor: "deleter", Tables: []catalog.TableChange{{Table: t.ID, Snapshot: change}}})
+}
+
+// removal deletes positions of a file, as the format has it; not ok: the file is
+// not live.
+func (h *house) removal(t *catalog.Table, path string, positions ...int64) (_ *catalog.SnapshotChange, ok bool) {
+	h.T.Helper()
 	now := h.load(t)
 	scan, err := h.Lake.Plan(context.Background(), now.Metadata, 0, nil)
 	require.NoError(h.T, err)
 	i := slices.IndexFunc(scan.Files, func(f lake.File) bool { return f.Data.FilePath() == path })
-	require.GreaterOrEqual(h.T, i, 0, "%s is not live", path)
+	if i < 0 {
+		return nil, false
+	}
 	f := scan.Files[i]
 	change := &catalog.SnapshotChange{Operation: table.OpDelete, Base: &scan.SnapshotID}
 	if now.Metadata.Version() < 3 {
@@ -60,7 +71,7 @@ func (h *house) tryRemove(t *catalog.Table, path string, positions ...int64) (ca
 			change.Added = append(change.Added, catalog.FileEntry{File: f})
 		}
 	}
-	return h.Catalog.Commit(context.Background(), catalog.Transaction{Actor: "deleter", Tables: []catalog.TableChange{{Table: t.ID, Snapshot: change}}})
+	return change, true
 }
 
 // removeWhere commits an equality delete of ids in a partition.

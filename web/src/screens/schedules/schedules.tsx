@@ -60,11 +60,14 @@ export default function Schedules() {
           value={state}
           onChange={(value) => setFilters({ state: value })}
           all={{ value: "", label: "All", count: BigInt(all.length) }}
-          facets={scheduleStates.map((entry) => ({
-            value: entry.name,
-            label: <Status tone={entry.tone}>{entry.label}</Status>,
-            count: BigInt(all.filter((one) => scheduleState(one).name === entry.name).length),
-          }))}
+          facets={scheduleStates.map((entry) => {
+            const count = BigInt(all.filter((one) => scheduleState(one).name === entry.name).length);
+            return {
+              value: entry.name,
+              label: <Status tone={count > 0n ? entry.tone : "idle"}>{entry.label}</Status>,
+              count,
+            };
+          })}
         />
       }
     >

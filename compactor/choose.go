@@ -18,12 +18,17 @@ type remedy struct {
 	hot  plan.Hot
 }
 
+// askable says whether somebody can ask for a step; none is what is ready.
+func askable(step plan.Step) error {
+	can := []plan.Step{"", plan.StepCluster, plan.StepBucket, plan.StepCoarsen, plan.StepPaths}
+	if slices.Contains(can, step) {
+		return nil
+	}
+	return fmt.Errorf("%w: step %q: %s, %s, %s and %s can be asked for; the others work by themselves", catalog.ErrInvalid, step, can[1], can[2], can[3], can[4])
+}
+
 // choose finds the next thing to do; why says what was left and for which reason.
 func (v *hotView) choose(step plan.Step, key string, looked map[string]bool) (c *remedy, why []string, err error) {
-	if step != "" && !slices.Contains([]plan.Step{plan.StepCluster, plan.StepBucket, plan.StepCoarsen, plan.StepPaths}, step) {
-		return nil, nil, fmt.Errorf("%w: step %q: %s, %s, %s and %s can be asked for; the others work by themselves", catalog.ErrInvalid, step,
-			plan.StepCluster, plan.StepBucket, plan.StepCoarsen, plan.StepPaths)
-	}
 	if step == plan.StepCoarsen || step == plan.StepPaths {
 		return &remedy{step: step}, nil, nil
 	}

@@ -243,6 +243,9 @@ func (s *Service) Rebalance(ctx context.Context, table catalog.Ident, step plan.
 	if err != nil {
 		return jobs.Job{}, fmt.Errorf("rebalance %s: %w", table, err)
 	}
+	if err := askable(step); err != nil {
+		return jobs.Job{}, fmt.Errorf("rebalance %s: %w", table, err)
+	}
 	spec := jobs.Spec{
 		Kind: KindRebalance, Table: t.ID, Ident: t.Ident, Trigger: "request", Reason: "asked for", Priority: 1e6, Full: true, Step: string(step),
 	}
@@ -259,6 +262,12 @@ func (s *Service) Rebalance(ctx context.Context, table catalog.Ident, step plan.
 			return jobs.Job{}, fmt.Errorf("rebalance %s: %w: it has no partition %s; firn table hot %s shows them", table, catalog.ErrInvalid, plan.PartitionText(values), table)
 		}
 		spec.Partition = key
+	}
+	if step != "" {
+		spec.Reason = fmt.Sprintf("asked for: %s", step)
+	}
+	if len(values) > 0 {
+		spec.Reason += " of " + plan.PartitionText(values)
 	}
 	spec.Key = fmt.Sprintf("%s/%s/%s/%s", spec.Kind, t.ID, spec.Step, spec.Partition)
 	j, _, err := s.queue.Submit(ctx, spec)

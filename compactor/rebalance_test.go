@@ -299,8 +299,12 @@ func TestRebalanceRefuses(t *testing.T) {
 	_, err := h.service.Rebalance(t.Context(), tbl.Ident, "", map[string]*string{"country": new("Atlantis")})
 	require.ErrorIs(t, err, catalog.ErrInvalid)
 	require.ErrorContains(t, err, "no partition country=Atlantis")
+	for _, step := range []plan.Step{plan.StepGroup, plan.StepFragments, "sideways"} {
+		_, err = h.service.Rebalance(t.Context(), tbl.Ident, step, nil)
+		require.ErrorIs(t, err, catalog.ErrInvalid)
+		require.ErrorContains(t, err, "can be asked for")
+	}
 	for step, text := range map[plan.Step]string{
-		plan.StepGroup:   "can be asked for",
 		plan.StepCluster: "set firn.hot.columns",
 		plan.StepBucket:  "set firn.hot.columns",
 		plan.StepCoarsen: "no field of the partition spec can be coarser",

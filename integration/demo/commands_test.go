@@ -67,6 +67,12 @@ func commands(t *testing.T, base string) {
 			`column 6 unit_price decimal\(12, 3\)`, `column 10 amount decimal\(18, 3\)`,
 		}},
 		{"table health bronze.invoice_lines_raw", 0, []string{`score \d+ of 100`, `skew -\d+ contributor=United Kingdom is hot: .*`}},
+		{"table hot bronze.invoice_lines_raw", 0, []string{
+			`contributor=United Kingdom hot by size \d+\.\d % of the bytes, \d+ times the median partition`,
+			`contributor=United Kingdom group-commit on \d+\.\d transactions share a commit; .*`,
+		}},
+		{"rebalance bronze.invoice_lines_raw --dry-run", 0, nil},
+		{"rebalance bronze.invoice_lines_raw --step sideways", 2, []string{`.*step "sideways": cluster, bucket, coarsen and object-paths can be asked for.*`}},
 		{"table files silver.invoice_lines", 0, []string{`data invoice_ts_month=2011-11 83,077 .*\.parquet`}},
 		{"table partitions bronze.invoice_lines_raw", 0, []string{`contributor=United Kingdom \d+\.\d% \d+ \d+ 495,478 .*`, `contributor=France .* 8,557 .*`}},
 		{"table snapshots silver.invoice_lines", 0, []string{`SNAPSHOT SEQ COMMITTED OPERATION \+ROWS -ROWS FILES REFS`, `\d+ .*\bmain`}},

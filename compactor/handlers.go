@@ -48,7 +48,15 @@ func (s *Service) handlers() map[jobs.Kind]jobs.Handler {
 func (s *Service) watched(h jobs.Handler) jobs.Handler {
 	return func(ctx context.Context, t *jobs.Task) (jobs.Outcome, error) {
 		began := s.cfg.Now()
-		out, err := h(ctx, t)
+		var out jobs.Outcome
+		why, err := s.gate(ctx, t)
+		switch {
+		case err != nil:
+		case why != "":
+			out.Proof = map[string]string{"why_not_more": why}
+		default:
+			out, err = h(ctx, t)
+		}
 		err = classify(err)
 		s.metrics.ran(t.Kind, out, err, s.cfg.Now().Sub(began))
 		s.rest(t.Table, plan.Kind(t.Kind), (err != nil || out.Proof[proofLost] != "") && ctx.Err() == nil)

@@ -318,6 +318,12 @@ func TestWindowClosesWhileAJobWaits(t *testing.T) {
 	}
 	h.eventually("it does nothing", done(jobs.Succeeded, "its window has closed"))
 	require.Len(t, h.live(tbl), 6)
+	h.eventually("nor does any other", func() bool { return len(h.active()) == 0 })
+	list, _, err := h.service.Queue().List(t.Context(), jobs.Filter{})
+	require.NoError(t, err)
+	for _, j := range list {
+		require.Contains(t, j.Outcome.Proof["why_not_more"], "its window has closed", j.Kind)
+	}
 	h.eventually("the table waits for the window", func() bool {
 		return strings.Contains(h.service.Health(tbl.ID).GetWhyNot(), "outside of its windows")
 	})

@@ -3,6 +3,7 @@ package compactor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -262,6 +263,30 @@ func (s *Service) room(ctx context.Context, e plan.Effective) (int64, string) {
 		return 0, hold.Text
 	}
 	return most, ""
+}
+
+// gate says why a job that the planner made may not begin now: since it was made
+// its window may have closed, or others have used the budget up.
+func (s *Service) gate(ctx context.Context, task *jobs.Task) (string, error) {
+	if task.Trigger != triggerPlanner || task.Table == uuid.Nil {
+		return "", nil
+	}
+	t, err := s.cfg.Catalog.LoadTableID(ctx, task.Table)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return "", nil // the handler says so
+	}
+	if err != nil {
+		return "", err
+	}
+	e, err := s.above().table(ctx, t)
+	if err != nil {
+		return "", err
+	}
+	if task.Kind != KindCompact && task.Kind != KindRebalance {
+		e.Bounds = nil // limits are of what rewrites
+	}
+	_, why := s.room(ctx, e)
+	return why, nil
 }
 
 func (s *Service) ratesKey() string { return "rates/" + s.cfg.Catalog.Warehouse() }

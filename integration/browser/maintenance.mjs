@@ -81,6 +81,29 @@ export async function maintenanceJourney(journey, { bronze, silver, gold }) {
     await journey.look("dry-run");
     await dialog.getByRole("button", { name: "Cancel" }).click();
   });
+  await journey.step("a table says what its maintenance goes by, and who says so", async (page) => {
+    const levels = silver.table.split(".").slice(0, -1);
+    const policy = async (body) => {
+      const answer = await fetch(`${new URL(page.url()).origin}/firn.v1.MaintenanceService/SetPolicy`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ of: { namespace: levels }, ...body }),
+      });
+      equal(answer.status, 200, "status of SetPolicy");
+    };
+    await policy({ set: { "firn.compact.budget-bytes-per-day": "1099511627776" } });
+    await journey.go(`/tables/${encodeURIComponent(silver.table)}?tab=health`);
+    const card = page.locator("section.card").filter({ has: page.getByRole("heading", { name: "Policy", exact: true }) });
+    const line = card.locator("dl > div").filter({ hasText: "firn.compact.budget-bytes-per-day" });
+    await line.waitFor();
+    const text = await line.textContent();
+    if (!text.includes("1 TiB") || !text.includes(`namespace ${levels.join(".")}`) || !/ used$/.test(text)) throw new Error(`the line says ${text}`);
+    await card.getByRole("button", { name: /more by default$/ }).click();
+    await card.getByText("firn.compact.quiet", { exact: true }).waitFor();
+    await card.getByRole("button", { name: `Copy as CLI: firn policy show ${silver.table}` }).waitFor();
+    await journey.look("policy");
+    await policy({ unset: ["firn.compact.budget-bytes-per-day"] });
+  });
   await journey.step("a hot partition says by what, what is done about it, and what would help", async (page) => {
     await journey.go(`/tables/${encodeURIComponent(bronze.table)}?tab=partitions`);
     const why = page.getByRole("list", { name: /^Why .*United Kingdom is hot$/ });

@@ -123,6 +123,23 @@ func TestResolveEveryKey(t *testing.T) {
 	}
 }
 
+func TestSizesHaveUnits(t *testing.T) {
+	for text, want := range map[string]int64{"1048576": 1 << 20, "10GiB": 10 << 30, "3 MiB": 3 << 20, "8388607TiB": 8388607 << 40} {
+		e := plan.Resolve(plan.DefaultPolicy(), []plan.Level{level("warehouse", plan.PropertyBytesPerDay, text)})
+		if len(e.Bounds) != 1 || e.Bounds[0].BytesPerDay != want {
+			t.Errorf("%s is read as %+v", text, e.Bounds)
+		}
+	}
+	for _, bad := range []string{"0", "10GB", "GiB", "-1GiB", "8388608TiB", "1.5GiB", "1e9"} {
+		if err := plan.Check(plan.PropertyBytesPerDay, bad); err == nil {
+			t.Errorf("%s is taken", bad)
+		}
+	}
+	if err := plan.Check(plan.PropertyTarget, "128MiB"); err == nil {
+		t.Error("a target that no other engine can read is taken")
+	}
+}
+
 func TestFingerprint(t *testing.T) {
 	p := plan.DefaultPolicy()
 	q := p

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ var keys = []key{
 	{name: PropertyReshape, governs: compacts, text: func(p *Policy) string { return strconv.FormatBool(p.Reshape) }, set: boolean(func(p *Policy) *bool { return &p.Reshape })},
 	{name: PropertyRowHash, governs: compacts, text: func(p *Policy) string { return strconv.FormatBool(p.RowHash) }, set: boolean(func(p *Policy) *bool { return &p.RowHash })},
 	{name: PropertySort, governs: compacts, text: func(p *Policy) string { return strings.Join(p.Sort, ", ") }, set: setSort},
-	{name: PropertyMaxJobBytes, governs: compacts, text: func(p *Policy) string { return strconv.FormatInt(p.MaxJobBytes, 10) }, set: whole(1<<20, func(p *Policy, n int64) { p.MaxJobBytes = n })},
+	{name: PropertyMaxJobBytes, governs: compacts, text: func(p *Policy) string { return strconv.FormatInt(p.MaxJobBytes, 10) }, set: size(1<<20, func(p *Policy, n int64) { p.MaxJobBytes = n })},
 	{name: PropertyHotFix, governs: rebalances, text: func(p *Policy) string { return p.HotFix }, set: setHotFix},
 	{name: PropertyHotColumns, governs: rebalances, text: func(p *Policy) string { return strings.Join(p.HotColumns, ", ") }, set: func(p *Policy, s string) (err error) {
 		p.HotColumns, err = columnNames(s)
@@ -49,10 +50,10 @@ var keys = []key{
 		p.Windows, err = ParseWindows(s)
 		return err
 	}},
-	{name: PropertyBytesPerHour, governs: compacts, limit: atMost(func(l *Limits, n int64) { l.BytesPerHour = n })},
-	{name: PropertyBytesPerDay, governs: compacts, limit: atMost(func(l *Limits, n int64) { l.BytesPerDay = n })},
-	{name: PropertySecondsPerHour, governs: compacts, limit: atMost(func(l *Limits, n int64) { l.SecondsPerHour = n })},
-	{name: PropertyMaxJobs, governs: compacts, limit: atMost(func(l *Limits, n int64) { l.Jobs = n })},
+	{name: PropertyBytesPerHour, governs: compacts, limit: size(1, func(l *Limits, n int64) { l.BytesPerHour = n })},
+	{name: PropertyBytesPerDay, governs: compacts, limit: size(1, func(l *Limits, n int64) { l.BytesPerDay = n })},
+	{name: PropertySecondsPerHour, governs: compacts, limit: whole(1, func(l *Limits, n int64) { l.SecondsPerHour = n })},
+	{name: PropertyMaxJobs, governs: compacts, limit: whole(1, func(l *Limits, n int64) { l.Jobs = n })},
 	{name: PropertyMaxSnaps, governs: expires, text: func(p *Policy) string { return strconv.Itoa(p.MaxSnapshots) }, set: whole(1, func(p *Policy, n int64) { p.MaxSnapshots = int(n) })},
 	{name: PropertyMaxAge, governs: expires, text: func(p *Policy) string { return strconv.FormatInt(p.MaxAge.Milliseconds(), 10) }, set: whole(0, func(p *Policy, n int64) { p.MaxAge = time.Duration(n) * time.Millisecond })},
 	{name: PropertyMinKeep, governs: expires, text: func(p *Policy) string { return strconv.Itoa(p.MinKeep) }, set: whole(1, func(p *Policy, n int64) { p.MinKeep = int(n) })},
@@ -118,24 +119,42 @@ func readWhole(s string, least int64) (int64, error) {
 	return n, nil
 }
 
-func whole(least int64, set func(*Policy, int64)) func(*Policy, string) error {
-	return func(p *Policy, s string) error {
+// whole reads a whole number into a policy or limits.
+func whole[T any](least int64, set func(*T, int64)) func(*T, string) error {
+	return func(to *T, s string) error {
 		n, err := readWhole(s, least)
 		if err == nil {
-			set(p, n)
+			set(to, n)
 		}
 		return err
 	}
 }
 
-func atMost(set func(*Limits, int64)) func(*Limits, string) error {
-	return func(l *Limits, s string) error {
-		n, err := readWhole(s, 1)
-		if err == nil {
-			set(l, n)
+// size reads bytes, with a unit or without. It is for properties of ours: other
+// engines read those of Iceberg, and want a number.
+func size[T any](least int64, set func(*T, int64)) func(*T, string) error {
+	return func(to *T, s string) error {
+		n, err := readSize(s)
+		if err != nil || n < least {
+			return fmt.Errorf("want bytes, at least %d, or a size like 10GiB", least)
 		}
-		return err
+		set(to, n)
+		return nil
 	}
+}
+
+func readSize(s string) (int64, error) {
+	factor := int64(1)
+	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if number, ok := strings.CutSuffix(s, unit); ok {
+			s, factor = strings.TrimSpace(number), 1<<(10*(i+1))
+		}
+	}
+	n, err := readWhole(s, 0)
+	if err == nil && n > math.MaxInt64/factor {
+		err = fmt.Errorf("%s is too large", s)
+	}
+	return n * factor, err
 }
 
 func duration(at func(*Policy) *time.Duration) func(*Policy, string) error {

@@ -41,7 +41,7 @@ func (a *app) policyCommand() *cobra.Command {
 	set := &cobra.Command{
 		Use: "set" + args + " KEY=VALUE...", Short: "Set properties of one level", Args: cobra.MinimumNArgs(2),
 		Example: `firn policy set warehouse firn.compact.windows="22:00-06:00 in Europe/Berlin"
-firn policy set sales firn.compact.budget-bytes-per-hour=10737418240`,
+firn policy set sales firn.compact.budget-bytes-per-hour=10GiB`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			values := map[string]string{}
 			for _, pair := range args[1:] {

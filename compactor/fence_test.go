@@ -92,3 +92,61 @@ func TestTwoProcessesShareTheJobs(t *testing.T) {
 		require.Len(t, h.live(tables[i]), 1)
 	}
 }
+
+// meddling tells of each batch before it is applied.
+type meddling struct {
+	catalog.Store
+	before func(catalog.Batch)
+}
+
+func (m *meddling) Apply(ctx context.Context, b catalog.Batch) (catalog.Version, error) {
+	m.before(b)
+	return m.Store.Apply(ctx, b)
+}
+
+// A removal of files whose lease is lost between the decision and the log entry that
+// precedes the deletes removes nothing.
+func TestARemovalWhoseLeaseWasLostDeletesNothing(t *testing.T) {
+	clock := &offset{}
+	adjust := func(c *compactor.Config) { c.Now, c.Grace = clock.now, time.Hour }
+	h := newHouse(t, adjust)
+	tbl := h.create("bronze.lines", nil)
+	h.append(tbl, "France", 0, 10)
+	orphans := h.Write(tbl, rowsSQL("Italy", 100, 10)) // and never committed
+	ahead := h.another(func(c *compactor.Config) { c.Now = func() time.Time { return clock.now().Add(time.Hour) } })
+	taken := 0
+	store := &meddling{Store: h.Store, before: func(b catalog.Batch) {
+		for _, op := range b.Then {
+			if !op.Stamp || taken > 0 {
+				continue
+			}
+			taken++
+			did, err := ahead.Queue().RunOne(context.Background(), map[jobs.Kind]jobs.Handler{
+				compactor.KindOrphans: func(context.Context, *jobs.Task) (jobs.Outcome, error) { return jobs.Outcome{Rows: 7}, nil },
+			})
+			if err != nil || !did {
+				t.Errorf("the other did not take the job over: %v", err)
+			}
+		}
+	}}
+	victim := h.another(adjust, func(c *compactor.Config) { c.Store = store })
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- victim.Run(ctx) }()
+	remove := func(s *compactor.Service) jobs.Outcome {
+		clock.add(2 * time.Hour)
+		j, err := s.Submit(t.Context(), compactor.KindOrphans, tbl.Ident, "")
+		require.NoError(t, err)
+		got := h.wait(j.ID)
+		require.Equal(t, jobs.Succeeded, got.State, got.Error)
+		return got.Outcome
+	}
+	require.Zero(t, remove(victim).FilesIn, "into quarantine")
+	require.EqualValues(t, 7, remove(victim).Rows, "the other's outcome counts")
+	require.Equal(t, 1, taken)
+	stop()
+	require.NoError(t, <-ended)
+	h.Run(h.service.Run)
+	require.EqualValues(t, len(orphans), remove(h.service).FilesIn, "they are there yet, for who has the job")
+	require.Len(t, h.rows(tbl, 0), 10)
+}

@@ -48,7 +48,7 @@ func (s *Service) decideLoop(ctx context.Context) error {
 		}
 		if now := s.cfg.Now(); now.Sub(measured) >= idleLook {
 			measured = now
-			if err := s.completeFixes(ctx); err != nil && ctx.Err() == nil {
+			if err := s.completeFixes(ctx, s.fixesPrefix()); err != nil && ctx.Err() == nil {
 				s.cfg.Logger.WarnContext(ctx, "measure what was done about hot partitions", "error", err)
 			}
 			if err := s.pruneUsage(ctx); err != nil && ctx.Err() == nil {

@@ -3,6 +3,7 @@ package compactor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,9 +68,9 @@ const (
 	latencyWindow = 30 * time.Minute
 )
 
-func (s *Service) fixPrefix(id uuid.UUID) string {
-	return "hot/" + s.cfg.Catalog.Warehouse() + "/" + id.String() + "/"
-}
+func (s *Service) fixesPrefix() string { return "hot/" + s.cfg.Catalog.Warehouse() + "/" }
+
+func (s *Service) fixPrefix(id uuid.UUID) string { return s.fixesPrefix() + id.String() + "/" }
 
 // record is a fix as the commit that does it writes it.
 func (s *Service) record(f Fix) (catalog.Record, error) {
@@ -111,9 +112,10 @@ func (s *Service) fixes(ctx context.Context, prefix string) ([]keptFix, error) {
 }
 
 // completeFixes measures what the fixes did that have no measure yet, or none of
-// the commits after them, and forgets the oldest beyond the bound.
-func (s *Service) completeFixes(ctx context.Context) error {
-	all, err := s.fixes(ctx, "hot/"+s.cfg.Catalog.Warehouse()+"/")
+// the commits after them, and forgets the oldest beyond the bound: of one table, or
+// of all.
+func (s *Service) completeFixes(ctx context.Context, prefix string) error {
+	all, err := s.fixes(ctx, prefix)
 	if err != nil {
 		return err
 	}
@@ -122,18 +124,25 @@ func (s *Service) completeFixes(ctx context.Context) error {
 		byTable[f.Table] = append(byTable[f.Table], f)
 	}
 	for id, fixes := range byTable {
-		if over := len(fixes) - keptFixes; over > 0 {
-			for _, f := range fixes[:over] {
-				if err := s.forgetFix(ctx, f); err != nil {
-					return err
-				}
-			}
-			fixes = fixes[over:]
+		err = errors.Join(err, s.completeTable(ctx, id, fixes))
+	}
+	return err
+}
+
+func (s *Service) completeTable(ctx context.Context, id uuid.UUID, fixes []keptFix) error {
+	for over := len(fixes) - keptFixes; over > 0; over-- {
+		if err := s.forgetFix(ctx, fixes[0]); err != nil {
+			return err
 		}
-		for _, f := range fixes {
-			if err := s.completeFix(ctx, id, f); err != nil {
-				return err
-			}
+		fixes = fixes[1:]
+	}
+	for _, f := range fixes {
+		err := s.completeFix(ctx, id, f)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return nil // dropped: its records go with its event
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

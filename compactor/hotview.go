@@ -2,6 +2,7 @@ package compactor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -100,14 +101,18 @@ func (s *Service) viewHot(ctx context.Context, id uuid.UUID) (*hotView, error) {
 // climb says of each rung what there is to it for a partition.
 func (s *Service) climb(ctx context.Context, v *hotView, h plan.Hot) (hotPartition, error) {
 	p := hotPartition{Hot: h}
+	facts, why := v.facts, v.why
 	probes, err := v.probes(ctx, s.worker, h)
+	if errors.Is(err, lake.ErrUnsupported) {
+		p.rungs = v.policy.Ladder(h, facts, err.Error())
+		return p, nil
+	}
 	if err != nil {
 		return p, err
 	}
 	if p.lookups, err = rewrite.Cost(v.table.Metadata, v.files(h), probes); err != nil {
 		return p, err
 	}
-	facts, why := v.facts, v.why
 	for _, l := range p.lookups {
 		i := slices.IndexFunc(v.demanded, func(d plan.Lookup) bool { return d.Column == l.Column })
 		lookup := v.demanded[i]

@@ -66,7 +66,7 @@ func (s *Service) rebalance(ctx context.Context, task *jobs.Task, id uuid.UUID) 
 		}
 	}
 	s.balanced(id, v, looked, task.Step == "")
-	if err := s.completeFixes(ctx); err != nil {
+	if err := s.completeFixes(ctx, s.fixPrefix(id)); err != nil {
 		return outcome(sum, ""), err
 	}
 	out := outcome(sum, strings.Join(left, "; "))

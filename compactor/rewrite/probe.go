@@ -35,7 +35,27 @@ type Lookup struct {
 // the rows, so that values are looked up as often as they are there.
 const probeValues = 16
 
-// Probes takes values to look up from the rows of files. Columns that have one
+// probeBytes is how much of the files is read for it.
+const probeBytes = 256 << 20
+
+// some are files spread over all, of about so many bytes.
+func some(files []lake.File, bytes int64) []lake.File {
+	var total int64
+	for _, f := range files {
+		total += f.Data.FileSizeBytes()
+	}
+	every := int(total/bytes) + 1
+	var out []lake.File
+	for i := every / 2; i < len(files); i += every {
+		out = append(out, files[i])
+	}
+	if len(out) == 0 {
+		return files[:min(1, len(files))]
+	}
+	return out
+}
+
+// Probes takes values to look up from the rows of files, of some where there are many. Columns that have one
 // value only, or whose type cannot be compared in metadata, are left out.
 func (w *Worker) Probes(ctx context.Context, scan *lake.Scan, files []lake.File, columns []string) ([]Probe, error) {
 	if w.cfg.Pool == nil {
@@ -64,7 +84,7 @@ func (w *Worker) Probes(ctx context.Context, scan *lake.Scan, files []lake.File,
 		return nil, nil
 	}
 	part := *scan
-	part.Files = files
+	part.Files = some(files, probeBytes)
 	rel, err := w.cfg.Lake.Relation(ctx, &part, lake.RelationOptions{Columns: fit})
 	if err != nil {
 		return nil, fmt.Errorf("sample rows: %w", err)

@@ -4,8 +4,9 @@
 //
 // What it promises. The output holds exactly the rows of the inputs, in their
 // order. Every statistic in its footer is true of the joined chunk, or absent.
-// Memory is bounded by the inputs' footers plus a copy buffer, whatever the
-// size of the files. Each copied piece has a checksum, and [Verify] reads the
+// Memory is bounded by the inputs' footers and page indexes, the encoded row
+// lineage of one row group (of a file for an [Image]) and a copy buffer, whatever
+// the size of the files. Each copied piece has a checksum, and [Verify] reads the
 // output back and compares them, so that a damaged copy is found before
 // anything refers to it.
 //
@@ -13,6 +14,8 @@
 // (names, types, field ids) differ, encrypted inputs, inputs that keep chunks
 // in other files, and those of writers whose footers are known to be wrong.
 // Nothing was written to the table then: the caller rewrites instead.
+//
+// Page indexes are carried over when every input has them, and left out else.
 //
 // With [Options.Lineage] the ids and sequence numbers that rows of a v3 table
 // inherit are written down in two columns more, the only thing that is encoded;

@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/float16"
 	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/schema"
 )
 
@@ -68,12 +69,16 @@ func sum(a, b *int64) *int64 {
 
 // trusted asks whether the writer of a file is known for right statistics.
 func (c chunk) trusted() bool {
-	m, err := c.src.md.RowGroup(c.rg).ColumnChunk(c.col)
-	if err != nil {
+	s := c.src.md.RowGroups[c.rg].Columns[c.col].MetaData.Statistics
+	column := c.column()
+	if s == nil || column.SortOrder() == schema.SortUNKNOWN {
 		return false
 	}
-	ok, err := m.StatsSet()
-	return ok && err == nil
+	var bounds metadata.EncodedStatistics
+	if s.MinValue != nil && s.MaxValue != nil {
+		bounds.SetMin(s.MinValue).SetMax(s.MaxValue)
+	}
+	return c.src.md.WriterVersion().HasCorrectStatistics(column.PhysicalType(), column.LogicalType(), bounds, column.SortOrder())
 }
 
 // order compares statistics of one column in their plain encoding.

@@ -58,7 +58,7 @@ func (v *hotView) choose(step plan.Step, key string, looked map[string]bool) (c 
 			switch {
 			case r.State == plan.StateReady && r.Step != plan.StepCoarsen:
 				return &remedy{step: r.Step, hot: h.Hot}, nil, nil
-			case r.Step == plan.StepCluster || r.Step == plan.StepBucket && r.State != plan.StateOn:
+			case r.Step == plan.StepCluster || r.Step == plan.StepBucket && r.State == plan.StateAsks:
 				why = append(why, fmt.Sprintf("%s of %s: %s", r.Step, plan.PartitionText(h.Values), r.Reason))
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -120,7 +121,7 @@ func (s *Service) climb(ctx context.Context, v *hotView, h plan.Hot) (hotPartiti
 		facts.Lookups = append(facts.Lookups, lookup)
 	}
 	if len(facts.Lookups) == 0 && len(v.columns) > 0 {
-		why = fmt.Sprintf("none of the columns to select by has several values here, or a type with bounds: %v", v.columns)
+		why = fmt.Sprintf("what scans select by (%s) has one value here, or a type without bounds: set %s", strings.Join(v.columns, ", "), plan.PropertyHotColumns)
 	}
 	p.rungs = v.policy.Ladder(h, facts, why)
 	return p, nil

@@ -1,4 +1,4 @@
-import { useMutation, useQuery } from "@connectrpc/connect-query";
+import { useQuery } from "@connectrpc/connect-query";
 import { Layers2 } from "lucide-react";
 import { useState } from "react";
 import { JobKind, MaintenanceService } from "~/gen/firn/v1/maintenance_pb";
@@ -9,10 +9,9 @@ import { partitionName } from "~/lake/partitions";
 import { Button } from "~/ui/button";
 import { CopyCli } from "~/ui/copy";
 import { Modal } from "~/ui/drawer";
-import { Go } from "~/ui/go";
-import { useToast } from "~/ui/say";
 import { Fault, Waiting } from "~/ui/states";
 import { Status } from "~/ui/status";
+import { useSubmitJob } from "./submit";
 
 const kinds = {
   compact: { kind: JobKind.COMPACT, verb: "Compact", doing: "compaction", cli: cli.compact, dry: cli.compactDry },
@@ -54,22 +53,8 @@ export function CompactButton({
 
 function DryRun({ table, what, onClose }: { table: string; what: keyof typeof kinds; onClose: () => void }) {
   const kind = kinds[what];
-  const toast = useToast();
   const plan = useQuery(MaintenanceService.method.planJobs, { table: parseTable(table), kind: kind.kind });
-  const submit = useMutation(MaintenanceService.method.submitJob, {
-    onSuccess: (answer) => {
-      onClose();
-      toast.done(
-        <>
-          Queued.{" "}
-          <Go to="/jobs" search={{ job: answer.job?.id }} className="link">
-            Watch the job
-          </Go>
-        </>,
-      );
-    },
-    onError: (error) => toast.failed(error, `queue the ${kind.doing} of ${table}`),
-  });
+  const submit = useSubmitJob(`queue the ${kind.doing} of ${table}`, onClose);
   const groups = plan.data?.groups ?? [];
   const objects = plan.data?.objects ?? [];
   const nothing = plan.data !== undefined && groups.length === 0 && objects.length === 0;

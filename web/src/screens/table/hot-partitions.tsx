@@ -1,4 +1,3 @@
-import { useMutation } from "@connectrpc/connect-query";
 import { useState } from "react";
 import { useHotPartitions } from "~/api/queries";
 import { useNow } from "~/app/live";
@@ -9,7 +8,6 @@ import {
   type HotPartition,
   JobKind,
   type LadderRung,
-  MaintenanceService,
 } from "~/gen/firn/v1/maintenance_pb";
 import { cli } from "~/lake/cli";
 import { ago, bytes, count, duration, percent, plural, sentence, times } from "~/lake/format";
@@ -22,10 +20,10 @@ import { CopyCli } from "~/ui/copy";
 import { Modal } from "~/ui/drawer";
 import { Go } from "~/ui/go";
 import { Card } from "~/ui/layout";
-import { useToast } from "~/ui/say";
 import { Fault, Waiting } from "~/ui/states";
 import { Status } from "~/ui/status";
 import { CompactButton } from "./compact";
+import { useSubmitJob } from "./submit";
 
 const tones: Record<string, Tone> = {
   on: "good",
@@ -152,25 +150,11 @@ function StepModal({
   partition: readonly PartitionField[];
   onClose: () => void;
 }) {
-  const toast = useToast();
   const step = steps[rung.step];
   // A step of the whole table names no partition.
   const fields = rung.step === "coarsen" || rung.step === "object-paths" ? [] : [...partition];
   const words = fields.map((field) => (field.value === undefined ? field.name : `${field.name}=${field.value}`));
-  const submit = useMutation(MaintenanceService.method.submitJob, {
-    onSuccess: (answer) => {
-      onClose();
-      toast.done(
-        <>
-          Queued.{" "}
-          <Go to="/jobs" search={{ job: answer.job?.id }} className="link">
-            Watch the job
-          </Go>
-        </>,
-      );
-    },
-    onError: (error) => toast.failed(error, `queue the step ${rung.step} of ${table}`),
-  });
+  const submit = useSubmitJob(`queue the step ${rung.step} of ${table}`, onClose);
   return (
     <Modal
       open

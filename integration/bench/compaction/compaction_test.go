@@ -89,6 +89,10 @@ type run struct {
 	spark  contender
 }
 
+// patience is how long a run may take for its contender to have another turn: what
+// takes minutes is not known better for being measured three times.
+const patience = 30 * time.Second
+
 // measure lets all contenders at an input, by turns.
 func (r *run) measure(b *testing.B, in input) {
 	b.Helper()
@@ -102,7 +106,7 @@ func (r *run) measure(b *testing.B, in input) {
 	for range r.runs {
 		for i, compete := range contenders {
 			result := c.Result(names[i])
-			if result.Error != "" {
+			if result.Error != "" || result.Median.Wall > patience.Seconds() {
 				continue
 			}
 			begin := time.Now()

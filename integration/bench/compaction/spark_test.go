@@ -14,8 +14,9 @@ import (
 	"github.com/firnlake/firn/integration/engines"
 )
 
-// sparkDeadline is how long one of Spark's jobs may take.
-const sparkDeadline = 15 * time.Minute
+// sparkDeadline is how long one of Spark's jobs may take. What does not end has no
+// figure, and says so.
+const sparkDeadline = 4 * time.Minute
 
 // spark is Spark's own procedure, in a JVM that runs and has done it before.
 func spark() contender {

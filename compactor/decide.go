@@ -139,14 +139,17 @@ func (s *Service) remember(inputs []plan.Table, d plan.Decision, now time.Time) 
 			deferred[p.Table] = map[plan.Kind]time.Time{}
 		}
 		since := now
-		if t := s.tables[p.Table]; t != nil && !t.waiting[p.Kind].IsZero() {
-			since = t.waiting[p.Kind]
+		if t := s.tables[p.Table]; t != nil && t.health != nil && !t.health.Waiting[p.Kind].IsZero() {
+			since = t.health.Waiting[p.Kind]
 		}
 		deferred[p.Table][p.Kind] = since
 	}
 	for _, in := range inputs {
 		if t := s.tables[in.ID]; t != nil {
-			t.whyNot, t.waiting = d.WhyNot[in.ID], deferred[in.ID]
+			t.whyNot = d.WhyNot[in.ID]
+			if t.health != nil && !maps.Equal(t.health.Waiting, deferred[in.ID]) {
+				t.health.Waiting, t.unsaved = deferred[in.ID], true
+			}
 			t.looked, t.touched, t.busy = now, false, len(in.Active) > 0
 		}
 	}
@@ -160,7 +163,7 @@ func (s *Service) due(now time.Time, room bool) []uuid.UUID {
 	defer s.mu.Unlock()
 	var out []uuid.UUID
 	for id, t := range s.tables {
-		again := (t.busy || room && len(t.waiting) > 0) && now.Sub(t.looked) >= s.cfg.Tick
+		again := (t.busy || room && t.health != nil && len(t.health.Waiting) > 0) && now.Sub(t.looked) >= s.cfg.Tick
 		if t.touched || t.health == nil || now.Sub(t.looked) >= idleLook || t.whyNot == "" || again || t.settling(now, cmp.Or(t.policy, &s.policy).Quiet) {
 			out = append(out, id)
 		}
@@ -218,10 +221,10 @@ func (s *Service) input(ctx context.Context, id uuid.UUID, active map[plan.Kind]
 			tr.unsaved = true
 		}
 		in.Health = tr.health.Clone()
+		in.Waiting = in.Health.Waiting
 		in.SinceTidy, in.Reads = tr.sinceTidy(), tr.health.Reads(s.cfg.Now())
 		tr.report = tr.health.Report(e.Policy, in.Snapshots, s.cfg.Now())
 	}
 	in.NotBefore, in.Unreachable, in.LastOrphans, in.Pinned = maps.Clone(tr.notBefore), tr.unreachable, tr.lastOrphans, tr.pinned
-	in.Waiting = maps.Clone(tr.waiting)
 	return in, e.Bounds, nil
 }

@@ -25,8 +25,6 @@ type tracked struct {
 	touched bool
 	looked  time.Time
 	whyNot  string
-	// waiting is since when a kind was worth doing and could not be begun.
-	waiting map[plan.Kind]time.Time
 	// busy: a job was active at the last look, and may have ended since.
 	busy bool
 	// policy and number of snapshots as of the last look.

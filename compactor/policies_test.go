@@ -202,6 +202,18 @@ func TestBudget(t *testing.T) {
 	h.service = again
 	defer h.start(again)()
 	h.eventually("a restart does not forget", held(again))
+	waiting := func() time.Time {
+		kv, err := h.Store.Get(ctx, "health/"+h.Catalog.Warehouse()+"/"+tbl.ID.String())
+		require.NoError(t, err)
+		var health plan.Health
+		require.NoError(t, json.Unmarshal(kv.Value, &health))
+		return health.Waiting[plan.Compact]
+	}
+	since := waiting()
+	require.False(t, since.IsZero())
+	clock.add(10 * time.Minute)
+	h.eventually("still held after a while", held(again))
+	require.Equal(t, since, waiting(), "nor since when it has waited")
 	records := func() int {
 		_, kvs, err := h.Store.Scan(ctx, catalog.Range{Prefix: "usage/"})
 		require.NoError(t, err)

@@ -21,6 +21,9 @@ type Health struct {
 	Commits    int64                 `json:"commits"`
 	// Policy is the fingerprint of the one by which partitions were settled.
 	Policy string `json:"policy,omitempty"`
+	// Waiting is since when kinds of jobs have been worth doing and could not be
+	// begun: see [Table.Waiting].
+	Waiting map[Kind]time.Time `json:"waiting,omitempty"`
 	// Heat of the whole table, and the columns that its scans select rows by.
 	Heat   Heat              `json:"heat,omitzero"`
 	Demand map[string]Demand `json:"demand,omitempty"`
@@ -64,6 +67,7 @@ func NewHealth(table uuid.UUID) *Health {
 // Clone is a copy that shares nothing.
 func (h *Health) Clone() *Health {
 	c := *h
+	c.Waiting = maps.Clone(h.Waiting)
 	c.Partitions = make(map[string]*Partition, len(h.Partitions))
 	c.Demand = maps.Clone(h.Demand)
 	for k, p := range h.Partitions {

@@ -148,6 +148,7 @@ func (h *Health) Inherit(old *Health) {
 		return
 	}
 	h.Heat, h.Demand = old.Heat, maps.Clone(old.Demand)
+	h.Waiting = old.Waiting
 	h.Commits = max(h.Commits, old.Commits)
 	for key, p := range h.Partitions {
 		if q := old.Partitions[key]; q != nil {

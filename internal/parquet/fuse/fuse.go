@@ -71,6 +71,9 @@ type Options struct {
 	// Lineage adds the columns of row lineage, with what rows hold and else
 	// inherit: the output's own row ids and sequence number are then of no effect.
 	Lineage bool
+	// ImageBytes is what an [Image] holds in memory at the most. Default 64 MiB:
+	// inherited row lineage of a billion rows.
+	ImageBytes int64
 	// Progress is told how many bytes were copied since the last call; nil
 	// for none.
 	Progress func(bytes int64)
@@ -79,6 +82,7 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	o.RowGroupBytes = cmp.Or(o.RowGroupBytes, 128<<20)
 	o.RowGroupRows = cmp.Or(o.RowGroupRows, 1<<20)
+	o.ImageBytes = cmp.Or(o.ImageBytes, 64<<20)
 	if o.Progress == nil {
 		o.Progress = func(int64) {}
 	}

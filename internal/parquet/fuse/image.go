@@ -12,10 +12,6 @@ import (
 // ErrHeavy: an image would hold too much in memory; the file can be written.
 var ErrHeavy = errors.New("too much to hold in memory")
 
-// What an image holds of encoded columns at the most; inherited row lineage of a
-// billion rows is as large.
-const imageBudget = 64 << 20
-
 // Image is an output that lies nowhere yet: extents of the inputs, which must
 // stay readable, and what is new in memory. So it can be sent, as often as need
 // be, without being written to a file before. Its readers read the inputs anew;
@@ -27,6 +23,7 @@ type Image struct {
 	extents []extent
 	ends    []int64 // of each extent, in the output
 	held    int64
+	most    int64
 }
 
 type extent struct {
@@ -37,7 +34,7 @@ type extent struct {
 
 // Assemble reads all that an output is made of, for its checksums.
 func (p *Plan) Assemble(ctx context.Context) (*Image, error) {
-	im := &Image{}
+	im := &Image{most: p.opts.ImageBytes}
 	c := newCopier(ctx, (*whole)(im), p.opts.Progress)
 	c.image = im
 	res, err := p.write(c)
@@ -74,8 +71,8 @@ func (im *Image) hold(n int64) error {
 	if im == nil {
 		return nil
 	}
-	if im.held += n; im.held > imageBudget {
-		return fmt.Errorf("row lineage of more than %d bytes: %w", imageBudget, ErrHeavy)
+	if im.held += n; im.held > im.most {
+		return fmt.Errorf("row lineage of more than %d bytes: %w", im.most, ErrHeavy)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 	"testing/iotest"
 
@@ -88,5 +89,20 @@ func TestImageOfInputsThatChange(t *testing.T) {
 	r.Reset(file[:len(file)/2])
 	if _, err := io.ReadAll(im.Reader()); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("half an input: %v", err)
+	}
+}
+
+// What does not fit into memory is no image; it can still be written.
+func TestImageIsBounded(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	p, err := fuse.NewPlan(t.Context(), []fuse.Source{track(t, rng, 0, 1, []int{5000}, []int{0, 1}, 0).source}, fuse.Options{Lineage: true, ImageBytes: 10_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Assemble(t.Context()); !errors.Is(err, fuse.ErrHeavy) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := p.WriteFile(t.Context(), filepath.Join(t.TempDir(), "out")); err != nil {
+		t.Error(err)
 	}
 }

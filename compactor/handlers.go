@@ -266,7 +266,7 @@ func (s *Service) planCompaction(ctx context.Context, id uuid.UUID, a ask) (plan
 	if err != nil {
 		return planned{}, fmt.Errorf("plan compaction of %s: %w", t.Ident, err)
 	}
-	files, unread := rewrite.Files(t.Metadata, sc)
+	files, unread := rewrite.Files(t.Metadata, sc, policy.Sort)
 	heldBack := s.heldBack(id, policy)
 	c := plan.Groups(files, policy, plan.Scope{Full: a.full, QuietFor: s.quietFor(id), HeldBack: heldBack, Heat: s.heat(id)})
 	if unread != "" {

@@ -112,7 +112,7 @@ func (s *Service) cool(ctx context.Context, task *jobs.Task, v *hotView, c remed
 	if err := rewrite.Rewritable(v.scan.Schema); err != nil {
 		return rewrite.Result{}, "", jobs.Permanent(err)
 	}
-	files, unread := rewrite.Files(v.table.Metadata, v.scan)
+	files, unread := rewrite.Files(v.table.Metadata, v.scan, nil)
 	if unread != "" {
 		return rewrite.Result{}, unread, nil
 	}

@@ -174,3 +174,31 @@ func TestTheTablesOwnOrderHoldsAndIsRecorded(t *testing.T) {
 		}
 	}
 }
+
+// A table that gets an order when its files have the right size already is sorted by
+// a compaction that somebody asks for, once.
+func TestAnOrderThatComesLater(t *testing.T) {
+	h := newHouse(t)
+	h.Run(h.service.Run)
+	tbl := h.points("silver.later", table.UnsortedSortOrder, nil)
+	rest := func() { // outputs may still be smaller than they should be
+		for i := 0; h.job(compactor.KindCompact, tbl).Outcome.FilesIn > 0; i++ {
+			require.Less(t, i, 3, "never at rest")
+		}
+	}
+	rest()
+	rows, files := h.rows(tbl, 0), len(h.live(tbl))
+
+	order, err := table.NewSortOrder(1, []table.SortField{{SourceIDs: []int{1}, Transform: iceberg.IdentityTransform{}, Direction: table.SortASC, NullOrder: table.NullsFirst}})
+	require.NoError(t, err)
+	h.change(tbl, table.NewAddSortOrderUpdate(&order), table.NewSetDefaultSortOrderUpdate(-1))
+	j := h.job(compactor.KindCompact, tbl)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.EqualValues(t, files, j.Outcome.FilesIn)
+	rest()
+	require.Equal(t, rows, h.rows(tbl, 0))
+	for _, f := range h.live(tbl) {
+		require.NotNil(t, f.Data.SortOrderID())
+		require.Equal(t, h.load(tbl).Metadata.DefaultSortOrder(), *f.Data.SortOrderID())
+	}
+}

@@ -72,7 +72,7 @@ func (p Policy) partition(files []File, full bool, quiet time.Duration, held *re
 		case f.Bytes > p.Oversized():
 			n := int(math.Round(float64(f.Live()) / float64(p.Target)))
 			groups = append(groups, p.group([]File{f}, n, fmt.Sprintf("1 file of %s is over %s", Size(f.Bytes), Size(p.Oversized()))))
-		case p.manyDeletes(f, full):
+		case p.manyDeletes(f, full), full && f.Unsorted:
 			chosen = append(chosen, f)
 			if f.Bytes < p.Small() {
 				dirtySmall++
@@ -92,23 +92,29 @@ func (p Policy) partition(files []File, full bool, quiet time.Duration, held *re
 	})
 	for _, part := range p.runs(chosen) {
 		var total int64
-		dirty := 0
+		dirty, unsorted := 0, 0
 		for _, f := range part {
 			total += f.Bytes
-			if heavy > 0 && p.manyDeletes(f, full) {
+			switch {
+			case heavy > 0 && p.manyDeletes(f, full):
 				dirty++
+			case full && f.Unsorted:
+				unsorted++
 			}
 		}
-		if len(part) == 1 && dirty == 0 {
+		if len(part) == 1 && dirty+unsorted == 0 {
 			held.lone++
 			continue
 		}
 		var why []string
-		if n := len(part) - dirty; n > 0 {
+		if n := len(part) - dirty - unsorted; n > 0 {
 			why = append(why, fmt.Sprintf("%s below %s", count(int64(n), "file"), Size(p.Small())))
 		}
 		if dirty > 0 {
 			why = append(why, fmt.Sprintf("%s with many deleted rows", count(int64(dirty), "file")))
+		}
+		if unsorted > 0 {
+			why = append(why, fmt.Sprintf("%s not in the table's order", count(int64(unsorted), "file")))
 		}
 		groups = append(groups, p.group(part, p.outputs(part), strings.Join(why, ", ")))
 	}

@@ -46,6 +46,8 @@ type File struct {
 	// Deletes is the number of delete files that apply.
 	Deletes  int
 	Sequence int64
+	// Unsorted: its rows are not in the order that the table's files say they are in.
+	Unsorted bool
 }
 
 // Live is about how many of the bytes a rewrite leaves.

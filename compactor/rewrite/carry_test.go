@@ -62,7 +62,7 @@ func (g *carryGround) compaction(cat Catalog, tier plan.Tier, adjust ...func(*Co
 	w, err := New(cfg)
 	require.NoError(g.T, err)
 	t, scan := g.scan()
-	files, _ := Files(t.Metadata, scan)
+	files, _ := Files(t.Metadata, scan, nil)
 	group := plan.Group{Tier: tier, Files: files, Outputs: 1}
 	for _, f := range files {
 		group.Rows += f.Rows

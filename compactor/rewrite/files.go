@@ -64,10 +64,16 @@ func (p Partitions) Values(f iceberg.DataFile) map[string]*string {
 	return out
 }
 
-// Files turns a scan into what the planner works on. Files that cannot be read
-// are left out, and why says how many and the first reason.
-func Files(meta table.Metadata, scan *lake.Scan) (_ []plan.File, why string) {
+// Files turns a scan into what the planner works on, for files that are to be in the
+// order of sort. Files that cannot be read are left out, and why says how many and
+// the first reason.
+func Files(meta table.Metadata, scan *lake.Scan, sort []string) (_ []plan.File, why string) {
 	names := NewPartitions(meta)
+	// Only an order of the table is noted in its files.
+	order := table.UnsortedSortOrderID
+	if o, err := plan.ParseOrder(sort); err == nil && len(o.Terms) > 0 {
+		order = sortOrderID(meta, o.Terms)
+	}
 	// How many of the files a delete file applies to: its rows are shared out
 	// among them, for want of better knowledge.
 	applies := map[string]int64{}
@@ -88,6 +94,9 @@ func Files(meta table.Metadata, scan *lake.Scan) (_ []plan.File, why string) {
 		p := plan.File{
 			Path: f.Data.FilePath(), SpecID: int(f.Data.SpecID()), Partition: names.Values(f.Data),
 			Bytes: f.Data.FileSizeBytes(), Rows: f.Data.Count(), Deletes: len(f.Deletes), Sequence: f.Sequence,
+		}
+		if id := f.Data.SortOrderID(); order != table.UnsortedSortOrderID {
+			p.Unsorted = id == nil || *id != order
 		}
 		for _, d := range f.Deletes {
 			if d.Data.ContentType() == iceberg.EntryContentPosDeletes {

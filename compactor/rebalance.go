@@ -97,7 +97,7 @@ func (s *Service) balanced(id uuid.UUID, v *hotView, looked map[string]bool, all
 		return
 	}
 	for _, h := range v.Hot {
-		if looked[h.Key] || all && !h.Active {
+		if looked[h.Key] || all && !h.Held {
 			t.health.Balanced(h.Key, v.columns, s.cfg.Now())
 		}
 	}

@@ -32,23 +32,26 @@ func (p Policy) Cluster(files []File, order []string, reason string) []Group {
 // Regroup groups files to be moved into the partitions of the table's present spec.
 func (p Policy) Regroup(files []File) []Group { return p.reshapes(files, nil) }
 
-// holdsBack are the partitions, by key, in which writers are at work and that are
-// hot: nothing is done there but joining small files by copying.
-func (h *Health) holdsBack(d Distribution, now time.Time) map[string]bool {
+// heldDeletes times [Policy.MaxDeletes] delete files, and a partition is no longer
+// held back: readers apply them.
+const heldDeletes = 4
+
+// held says that nothing heavier than joining by copying is to be done in a hot
+// partition: writers are at work there, for less than patience, and its deletes can
+// wait.
+func (q *Partition) held(p Policy, now time.Time) bool {
+	return now.Sub(q.Changed) < p.Quiet && now.Sub(q.Busy) < patience && q.Deletes-q.SettledDeletes < int64(heldDeletes*p.MaxDeletes)
+}
+
+// HoldsBack are the hot partitions that are held back, by key: see [StepFragments].
+func (h *Health) HoldsBack(p Policy, now time.Time) map[string]bool {
 	out := map[string]bool{}
-	for _, hot := range d.Hot {
-		q := h.Partitions[hot.Key]
-		if hot.Active && (q.Since.IsZero() || now.Sub(q.Since) < patience) {
+	for _, hot := range h.Hot(p, now).Hot {
+		if hot.Held {
 			out[hot.Key] = true
 		}
 	}
 	return out
-}
-
-// HoldsBack are the hot partitions in which writers are at work, by key: see
-// [StepFragments].
-func (h *Health) HoldsBack(p Policy, now time.Time) map[string]bool {
-	return h.holdsBack(h.Hot(p, now), now)
 }
 
 // rebalance proposes to look at hot partitions that have grown since they were
@@ -62,11 +65,10 @@ func (t Table) rebalance(rates Rates, now time.Time) (Proposal, bool) {
 		return Proposal{}, false
 	}
 	d := t.Health.Hot(t.Policy, now)
-	wait := t.Health.holdsBack(d, now)
 	p := Proposal{Table: t.ID, Ident: t.Ident, Kind: Rebalance}
 	var which []string
 	for _, hot := range d.Hot {
-		if wait[hot.Key] || hot.Files < 2 || hot.Bytes < 2*t.Policy.Target || !t.Health.Partitions[hot.Key].Balanced.open(hot.Bytes, columns, now) {
+		if hot.Held || hot.Files < 2 || hot.Bytes < 2*t.Policy.Target || !t.Health.Partitions[hot.Key].Balanced.open(hot.Bytes, columns, now) {
 			continue
 		}
 		which = append(which, PartitionText(hot.Values))

@@ -55,6 +55,8 @@ type Partition struct {
 	Final bool `json:"final,omitempty"`
 	// Heat is what happened here of late.
 	Heat Heat `json:"heat,omitzero"`
+	// Busy is since when writers have come without a pause.
+	Busy time.Time `json:"busy,omitzero"`
 	// Balanced is when it was last looked at as a hot one; nil: never.
 	Balanced *Balance `json:"balanced,omitempty"`
 }

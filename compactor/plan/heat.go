@@ -62,6 +62,9 @@ func (h *Heat) Add(at time.Time, o Heat) {
 // perMinute is the steady rate that leads to a count.
 func perMinute(count float64) float64 { return count * math.Ln2 / HalfLife.Minutes() }
 
+// pause without a commit, and a partition that was busy is busy anew.
+const pause = time.Minute
+
 // warm counts a commit in the heat of the table and of its partitions.
 func (h *Health) warm(e catalog.Event, own bool) {
 	if !own {
@@ -73,6 +76,9 @@ func (h *Health) warm(e catalog.Event, own bool) {
 			p.Heat.Add(e.At, Heat{Joined: float64(d.RemovedFiles)})
 		} else {
 			p.Heat.Add(e.At, Heat{Commits: 1, Fragments: float64(d.AddedFiles)})
+			if e.At.Sub(p.Changed) >= pause {
+				p.Busy = e.At
+			}
 			h.Heat.Add(e.At, Heat{Fragments: float64(d.AddedFiles)})
 		}
 	}

@@ -25,8 +25,9 @@ type Hot struct {
 	CommitShare, ReadShare, ConflictShare float64
 	// Fragments that writers add and that compactions take away, in files a minute.
 	Added, Joined float64
-	// Active: a writer was here within Policy.Quiet.
-	Active bool
+	// Active: a writer was here within Policy.Quiet. Held: so that nothing heavier is
+	// done here than joining by copying.
+	Active, Held bool
 }
 
 // Signal is one way in which a partition stands out.
@@ -89,7 +90,7 @@ func (h *Health) Hot(p Policy, now time.Time) Distribution {
 			CommitShare: part(heat.Commits, all.Commits), ReadShare: part(heat.Reads, all.Reads),
 			ConflictShare: part(heat.Conflicts, heat.Compactions),
 			Added:         perMinute(heat.Fragments), Joined: perMinute(heat.Joined),
-			Active: !q.Changed.IsZero() && now.Sub(q.Changed) < p.Quiet,
+			Active: !q.Changed.IsZero() && now.Sub(q.Changed) < p.Quiet, Held: !q.Changed.IsZero() && q.held(p, now),
 		}
 		// Few partitions have any: nothing is spelled for the others.
 		signal := func(code, format string, args ...any) {

@@ -183,8 +183,8 @@ func TestLadder(t *testing.T) {
 		{"shallow", func(_ *plan.Policy, _ *plan.Hot, f *plan.Facts) {
 			f.Lookups = []plan.Lookup{{Column: "customer", Depth: 1.2}}
 		}, plan.StepCluster, plan.StateOn, "laid out well"},
-		{"written to", func(_ *plan.Policy, h *plan.Hot, _ *plan.Facts) { h.Active = true }, plan.StepCluster, plan.StateWaits, "no writer came for 10s"},
-		{"written to: fragments", func(_ *plan.Policy, h *plan.Hot, _ *plan.Facts) { h.Active = true }, plan.StepFragments, plan.StateOn, "joined by copying"},
+		{"written to", func(_ *plan.Policy, h *plan.Hot, _ *plan.Facts) { h.Active, h.Held = true, true }, plan.StepCluster, plan.StateWaits, "no writer came for 10s"},
+		{"written to: fragments", func(_ *plan.Policy, h *plan.Hot, _ *plan.Facts) { h.Active, h.Held = true, true }, plan.StepFragments, plan.StateOn, "joined by copying"},
 		{"off", func(p *plan.Policy, _ *plan.Hot, _ *plan.Facts) { p.HotFix = plan.FixOff }, plan.StepCluster, plan.StateAsks, "is off"},
 		{"nobody reads", func(_ *plan.Policy, _ *plan.Hot, f *plan.Facts) { f.Lookups = nil }, plan.StepCluster, plan.StateNeeds, "why"},
 		{"bucket unasked", nil, plan.StepBucket, plan.StateAsks, "bucket[32] of customer"},
@@ -246,14 +246,56 @@ func TestClusterColumns(t *testing.T) {
 	}
 }
 
+// Writers that never pause hold nothing back for longer than an hour, and deletes are
+// not left to readers.
+func TestHotPartitionsAreHeldBackForAnHour(t *testing.T) {
+	p := plan.DefaultPolicy()
+	h, l := plan.NewHealth(uuid.New()), &log{at: start}
+	for range 40 {
+		h.Apply(l.next("append", delta("UK", 1, 1<<20)))
+	}
+	key := hotKey(h, "UK")
+	if !h.HoldsBack(p, l.at)[key] {
+		t.Fatal("not held back")
+	}
+	many := delta("UK", 0, 1)
+	many.AddedDeletes = int64(4 * p.MaxDeletes)
+	deleted := h.Clone()
+	if !deleted.Apply(l.next("delete", many)) || deleted.HoldsBack(p, l.at)[key] {
+		t.Error("held back with many deletes")
+	}
+	if d := plan.Jobs([]plan.Table{{ID: h.Table, Health: deleted, Policy: p}}, plan.Budget{}, l.at); len(d.Proposals) == 0 {
+		t.Error(d.WhyNot)
+	}
+	l.n--
+	for l.at.Before(start.Add(time.Hour)) {
+		if !h.HoldsBack(p, l.at)[key] {
+			t.Fatal("not held back after", l.at.Sub(start))
+		}
+		l.at = l.at.Add(5 * time.Second)
+		h.Apply(l.next("append", delta("UK", 1, 1<<20)))
+		h.Settle(p, l.at, h.HoldsBack(p, l.at))
+	}
+	if h.HoldsBack(p, l.at)[key] {
+		t.Error("held back for more than an hour")
+	}
+	l.at = l.at.Add(2 * time.Minute)
+	h.Apply(l.next("append", delta("UK", 1, 1<<20)))
+	if !h.HoldsBack(p, l.at)[key] {
+		t.Error("not held back anew after a pause")
+	}
+}
+
 // While writers are in a hot partition, its small files are joined by copying and
 // deletes wait; once they are gone, or after an hour, everything is done.
 func TestHotPartitionsAreHeldBack(t *testing.T) {
 	p := plan.DefaultPolicy()
 	h, l := plan.NewHealth(uuid.New()), &log{at: start}
-	for range 40 {
+	for i := range 40 {
 		d := delta("UK", 1, 1<<20)
-		d.AddedDeletes = 1
+		if i < 10 {
+			d.AddedDeletes = 1
+		}
 		h.Apply(l.next("append", d))
 	}
 	key := hotKey(h, "UK")

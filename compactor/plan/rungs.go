@@ -32,8 +32,11 @@ func (p Policy) pathsRung(f Facts) Rung {
 }
 
 func (p Policy) fragmentsRung(h Hot) Rung {
-	if h.Active {
+	switch {
+	case h.Held:
 		return Rung{StepFragments, StateOn, fmt.Sprintf("writers are here: small files are joined by copying, everything heavier waits until none came for %s", p.Quiet)}
+	case h.Active:
+		return Rung{StepFragments, StateIdle, fmt.Sprintf("writers are here for %s and more, or have left %d delete files: what is heavier is not held back", patience, heldDeletes*p.MaxDeletes)}
 	}
 	return Rung{StepFragments, StateIdle, "no writer is here now: nothing is held back"}
 }
@@ -55,7 +58,7 @@ func (p Policy) clusterRung(h Hot, f Facts, why string) Rung {
 		return Rung{StepCluster, StateOn, text + ": rows are laid out well"}
 	case p.HotFix == FixOff:
 		return Rung{StepCluster, StateAsks, text + "; " + PropertyHotFix + " is off"}
-	case h.Active:
+	case h.Held:
 		return Rung{StepCluster, StateWaits, fmt.Sprintf("%s; it waits until no writer came for %s, at most %s", text, p.Quiet, patience)}
 	}
 	return Rung{StepCluster, StateReady, text + "; chosen " + why}

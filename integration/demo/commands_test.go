@@ -89,6 +89,13 @@ func commands(t *testing.T, base string) {
 		{"runs silver.invoice_lines --limit 1000", 0, []string{`\S+ silver\.invoice_lines succeeded .* 534,128 .*`}},
 		{"compact bronze.invoice_lines_raw --wait", 0, []string{`state succeeded`, `table bronze\.invoice_lines_raw`}},
 		{"compact bronze.invoice_lines_raw --dry-run", 0, nil},
+		{"policy set bronze firn.compact.growth=5 firn.compact.budget-bytes-per-day=1TiB", 0, nil},
+		{"policy show bronze.invoice_lines_raw", 0, []string{
+			`firn\.compact\.growth 5 namespace bronze.*`, `firn\.compact\.budget-bytes-per-day 1TiB namespace bronze \S+ .* used`, `firn\.orphans\.grace \S+ (default|configuration).*`,
+		}},
+		{"compact bronze.invoice_lines_raw --dry-run --as-scheduled", 0, nil},
+		{"policy unset bronze firn.compact.growth firn.compact.budget-bytes-per-day", 0, nil},
+		{"policy show warehouse", 0, []string{`firn\.compact\.growth 4 default.*`}},
 		{"expire silver.invoice_lines", 0, []string{`kind expire`, `state succeeded`}},
 		{"orphans silver.invoice_lines", 0, []string{`kind orphans`, `state succeeded`}},
 		{"job ls --limit 500", 0, []string{`\S+ compact succeeded bronze\.invoice_lines_raw (fuse|rewrite) \d+ -> \d+ .*`}},
@@ -115,6 +122,8 @@ func commands(t *testing.T, base string) {
 
 		{"config check --config " + bad, 2, []string{`error: unknown configuration key "writr"`, ` try: did you mean "writer"\?`}},
 		{"compact bronze.missing --wait", 3, []string{`error: compact bronze\.missing`, ` why: table not found: bronze\.missing`, ` try: firn table ls`}},
+		{"policy set warehouse firn.compact.growth=lots", 2, []string{` why: firn\.compact\.growth = "lots": want a number from 1 to 1e\+09`}},
+		{"policy show nothing", 3, []string{`error: show the policy of nothing`}},
 		{"table show silver.nothing", 3, []string{` why: table not found: silver\.nothing.*`}},
 		{"table show nothing", 2, []string{`error: a table is named NAMESPACE\.TABLE, not nothing`}},
 		{"table lss", 2, []string{`error: unknown command lss for firn table`}},

@@ -49,6 +49,6 @@ func rewriteDataFiles(b *testing.B, m *made, lake *engines.Lake) (compaction.Out
 	watch := observe(b, pid)
 	err = s.TryExec(b.Context(), fmt.Sprintf("CALL %s.system.rewrite_data_files(table => '%s.%s', strategy => '%s')", s.Catalog, namespace, name, strategy))
 	o := watch.outcome()
-	o.Detail = s.Version()
+	o.Detail, o.Worker = s.Version(), 0 // its child is no worker of Firn
 	return o, err
 }

@@ -70,6 +70,7 @@ func TestFusedPageIndexes(t *testing.T) {
 			require.Len(t, want.Values, 16)
 			for name, paths := range map[string][]string{"inputs": inputs, "fused": fused} {
 				plain := spark.Python(t, fmt.Sprintf("spark.read.parquet(*%s).createOrReplaceTempView('plain')\nspark.sql(%q).toArrow()", strings.ReplaceAll(quotedList(paths), `"/`, `"file:///`), counted("plain")))
+				spark.Exec(t, "DROP VIEW plain") // the session goes on to other tests
 				assert.True(t, engines.Same(t, want, plain), "Spark on the %s", name)
 				assert.True(t, engines.Same(t, want, duckdb.Query(t, counted("read_parquet(['"+strings.Join(paths, "', '")+"'])"))), "DuckDB on the %s", name)
 			}

@@ -64,7 +64,8 @@ func (s *Schedule) drop(now time.Time, why string, which func(Waiting) bool) {
 	s.Waiting = stay
 }
 
-// pass skips everything that is due by now.
+// pass skips everything that is due by now. A process whose clock is behind that of
+// the one that decided last does not take back what was decided.
 func (s *Schedule) pass(now time.Time, why string) {
 	if tt, err := s.compile(); err == nil {
 		if m := tt.count(s.decidedUpTo(), now); m.n > 0 {
@@ -74,5 +75,7 @@ func (s *Schedule) pass(now time.Time, why string) {
 			s.remember(Firing{Due: m.first, Until: m.latest[len(m.latest)-1], Count: m.n, At: now, Outcome: Skipped, Reason: why})
 		}
 	}
-	s.Since = now
+	if now.After(s.decidedUpTo()) {
+		s.Since = now
+	}
 }

@@ -130,7 +130,7 @@ function Rung({ table, rung, partition }: { table: string; rung: LadderRung; par
       </span>
       <span className="min-w-0 grow basis-64 text-ink-2">{sentence(rung.reason)}</span>
       {may && (
-        <Button onClick={() => setOpen(true)} aria-label={`${step.name} ${partitionName(partition)}`}>
+        <Button onClick={() => setOpen(true)} aria-label={`Do it… ${step.name}, ${partitionName(partition)}`}>
           Do it…
         </Button>
       )}

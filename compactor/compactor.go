@@ -154,6 +154,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if s.schedules, err = schedule.New(schedule.Config{
 		Store: cfg.Store, Warehouse: cfg.Catalog.Warehouse(), Queue: s.queue, Jobs: s.scheduledJobs, Now: cfg.Now, Fired: s.metrics.firings.Inc,
+		Broken: func(ctx context.Context, broken *schedule.Broken) {
+			cfg.Logger.ErrorContext(ctx, "a schedule cannot be used and does not fire", "schedule", broken.Name, "why", broken.Why(), "help", broken.Help())
+		},
 	}); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package compactor
 
 import (
 	"context"
+	"errors"
 
 	"connectrpc.com/connect"
 
@@ -40,6 +41,9 @@ func (s *Service) scheduleProto(c schedule.Schedule) *firnv1.Schedule {
 		Windows: c.Windows, Outside: flip(outsides, c.Outside), Overlap: flip(overlaps, c.Overlap), Missed: flip(misses, c.Missed),
 		Paused: c.Paused,
 	}
+	if broken := c.Broken(); broken != nil {
+		out.Broken = broken.Why()
+	}
 	for i, t := range c.Upcoming(s.cfg.Now(), foretold) {
 		if i == 0 {
 			out.NextFire = stamp(t)
@@ -76,7 +80,7 @@ func (h handler) ListSchedules(ctx context.Context, _ *connect.Request[firnv1.Li
 
 func (h handler) GetSchedule(ctx context.Context, req *connect.Request[firnv1.GetScheduleRequest]) (*connect.Response[firnv1.GetScheduleResponse], error) {
 	c, err := h.s.schedules.Get(ctx, req.Msg.GetName())
-	if err != nil {
+	if _, broken := errors.AsType[*schedule.Broken](err); err != nil && !broken {
 		return nil, h.s.rpcError(ctx, err)
 	}
 	return connect.NewResponse(&firnv1.GetScheduleResponse{Schedule: h.s.scheduleProto(c)}), nil

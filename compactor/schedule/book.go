@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,7 +15,7 @@ import (
 	"github.com/firnlake/firn/compactor/jobs"
 )
 
-// Config of a Book. All of it is required but Now and Fired.
+// Config of a Book. All of it is required but Now, Fired and Broken.
 type Config struct {
 	Store     catalog.Store
 	Warehouse string
@@ -25,11 +26,18 @@ type Config struct {
 	Now func() time.Time
 	// Fired is told of each firing that made jobs.
 	Fired func()
+	// Broken is told of each record that no schedule can be read from, once for
+	// each version of it.
+	Broken func(context.Context, *Broken)
 }
 
 // Book is a handle on the schedules of one warehouse. Any number of them, in any
 // number of processes, work on one store.
-type Book struct{ cfg Config }
+type Book struct {
+	cfg  Config
+	mu   sync.Mutex
+	told map[string]catalog.Version // the broken that were told of
+}
 
 // New makes a book.
 func New(cfg Config) (*Book, error) {
@@ -42,21 +50,16 @@ func New(cfg Config) (*Book, error) {
 	if cfg.Fired == nil {
 		cfg.Fired = func() {}
 	}
-	return &Book{cfg}, nil
+	if cfg.Broken == nil {
+		cfg.Broken = func(context.Context, *Broken) {}
+	}
+	return &Book{cfg: cfg}, nil
 }
 
 func (b *Book) key(name string) string { return "sched/" + b.cfg.Warehouse + "/" + name }
 
-func decode(kv catalog.KV) (Schedule, error) {
-	var s Schedule
-	if err := json.Unmarshal(kv.Value, &s); err != nil {
-		return s, fmt.Errorf("schedule record %s: %w", kv.Key, err)
-	}
-	s.version = kv.Version
-	return s, nil
-}
-
-// List answers all schedules by name.
+// List answers all schedules by name; of a broken one, its name. [Schedule.Broken]
+// tells them apart.
 func (b *Book) List(ctx context.Context) ([]Schedule, error) {
 	_, kvs, err := b.cfg.Store.Scan(ctx, catalog.Range{Prefix: b.key("")})
 	if err != nil {
@@ -64,16 +67,13 @@ func (b *Book) List(ctx context.Context) ([]Schedule, error) {
 	}
 	out := make([]Schedule, 0, len(kvs))
 	for _, kv := range kvs {
-		s, err := decode(kv)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, s)
+		out = append(out, b.decode(kv))
 	}
 	return out, nil
 }
 
-// Get answers one schedule, or [catalog.ErrNotFound].
+// Get answers one schedule, or [catalog.ErrNotFound]; of one whose record cannot be
+// read the name, with a [Broken].
 func (b *Book) Get(ctx context.Context, name string) (Schedule, error) {
 	if !ValidName(name) {
 		return Schedule{}, fmt.Errorf("schedule %q: %w", name, catalog.ErrNotFound)
@@ -85,7 +85,11 @@ func (b *Book) Get(ctx context.Context, name string) (Schedule, error) {
 	if err != nil {
 		return Schedule{}, fmt.Errorf("schedule %q: %w", name, err)
 	}
-	return decode(kv)
+	s := b.decode(kv)
+	if s.broken != nil {
+		return s, s.Broken()
+	}
+	return s, nil
 }
 
 // condition and write are the two halves of keeping a schedule that was read.
@@ -131,7 +135,8 @@ func lost(err error) bool {
 
 // Put makes or replaces a schedule. One that is unchanged stays as it is; a changed
 // one begins anew: what was due before is not fired. Whether it is paused and what
-// it did stay. With dry nothing is written.
+// it did stay. One whose record cannot be read is replaced, with all that it knew. With
+// dry nothing is written.
 func (b *Book) Put(ctx context.Context, d Definition, dry bool) (Schedule, error) {
 	now := b.cfg.Now().UTC()
 	if err := d.Check(now); err != nil {
@@ -151,12 +156,13 @@ func (b *Book) Put(ctx context.Context, d Definition, dry bool) (Schedule, error
 			s.Definition, s.Created = d, now
 			return true
 		})
-		if !errors.Is(err, catalog.ErrNotFound) {
+		if _, broken := errors.AsType[*Broken](err); !broken && !errors.Is(err, catalog.ErrNotFound) {
 			return s, err
 		}
-		fresh.version, err = b.cfg.Store.Apply(ctx, catalog.Batch{If: []catalog.Cond{b.condition(Schedule{Definition: d})}, Then: []catalog.Op{b.write(fresh)}})
+		s.Name = d.Name // none, or the broken one as it was read
+		fresh.version, err = b.cfg.Store.Apply(ctx, catalog.Batch{If: []catalog.Cond{b.condition(s)}, Then: []catalog.Op{b.write(fresh)}})
 		if lost(err) {
-			continue // somebody else made it
+			continue // somebody else made or changed it
 		}
 		if err != nil {
 			return fresh, fmt.Errorf("write schedule %s: %w", d.Name, err)
@@ -169,7 +175,7 @@ func (b *Book) Put(ctx context.Context, d Definition, dry bool) (Schedule, error
 func (b *Book) Delete(ctx context.Context, name string) error {
 	for {
 		s, err := b.Get(ctx, name)
-		if err != nil {
+		if _, broken := errors.AsType[*Broken](err); err != nil && !broken {
 			return err
 		}
 		_, err = b.cfg.Store.Apply(ctx, catalog.Batch{If: []catalog.Cond{b.condition(s)}, Then: []catalog.Op{{Key: b.key(name), Delete: true}}})
@@ -253,14 +259,18 @@ func (b *Book) active(ctx context.Context, name string) ([]jobs.Job, error) {
 }
 
 // Fire carries out what is due of all schedules. One that cannot be is no reason to
-// leave out the others.
+// leave out the others; of a broken one Config.Broken is told, and it is no error.
 func (b *Book) Fire(ctx context.Context) error {
 	all, err := b.List(ctx)
 	if err != nil {
 		return err
 	}
+	b.tell(ctx, all)
 	var errs []error
 	for _, s := range all {
+		if s.broken != nil {
+			continue
+		}
 		if err := b.advance(ctx, s); err != nil && !lost(err) {
 			errs = append(errs, fmt.Errorf("fire schedule %s: %w", s.Name, err))
 		}

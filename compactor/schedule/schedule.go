@@ -101,6 +101,8 @@ type Schedule struct {
 	Firings []Firing `json:"firings,omitempty"`
 
 	version catalog.Version
+	// broken is why its record cannot be read; then there is only the name.
+	broken error
 }
 
 // Cause is what a firing waits for.

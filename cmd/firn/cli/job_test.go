@@ -71,6 +71,10 @@ func TestScheduleTexts(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+	bad := &firnv1.Schedule{Name: "cut", Broken: "its record in the store cannot be read: unexpected end of JSON input"}
+	if got, want := brokenText(bad), "schedule cut is broken and does not fire: "+bad.Broken+"; put it again: firn schedule put cut ..., or remove it: firn schedule rm cut"; got != want || nextText(bad) != "broken" {
+		t.Errorf("got %q, want %q", got, want)
+	}
 	if got := policyChoices("MISSED_POLICY_", firnv1.MissedPolicy_value); got != "once|skip|all" {
 		t.Error(got)
 	}

@@ -72,6 +72,14 @@ func (a *app) scheduleList() *cobra.Command {
 				if f := s.GetFirings(); len(f) > 0 {
 					latest = firingText(f[0])
 				}
+				if s.GetBroken() != "" && !a.quiet {
+					cmd.PrintErrln(brokenText(s))
+				}
+				if s.GetBroken() != "" && s.GetCron() == "" { // its record cannot be read
+					g.rows = append(g.rows, []string{s.GetName(), "-", "-", "-", "-", "-", nextText(s), "-", "-", "-", "-"})
+					items = append(items, s)
+					continue
+				}
 				g.rows = append(g.rows, []string{
 					s.GetName(), s.GetCron(), cmp.Or(s.GetTimeZone(), "UTC"), kindName(s.GetKind()), scheduleOn(s), ago(s.GetLastFired()), nextText(s),
 					windowsText(s), policyName(s.GetOverlap()), policyName(s.GetMissed()), latest,
@@ -81,6 +89,15 @@ func (a *app) scheduleList() *cobra.Command {
 			return a.print(answer.Msg, g, items...)
 		},
 	}
+}
+
+// brokenText says why a schedule cannot fire, and what to do.
+func brokenText(s *firnv1.Schedule) string {
+	return fmt.Sprintf("schedule %s is broken and does not fire: %s; %s", s.GetName(), s.GetBroken(), mendText(s))
+}
+
+func mendText(s *firnv1.Schedule) string {
+	return fmt.Sprintf("put it again: firn schedule put %s ..., or remove it: firn schedule rm %s", s.GetName(), s.GetName())
 }
 
 func scheduleOn(s *firnv1.Schedule) string {
@@ -96,6 +113,8 @@ func scheduleOn(s *firnv1.Schedule) string {
 
 func nextText(s *firnv1.Schedule) string {
 	switch {
+	case s.GetBroken() != "":
+		return "broken"
 	case s.GetPaused():
 		return "paused"
 	case s.GetNextFire() == nil:
@@ -165,6 +184,13 @@ func (a *app) printSchedule(s *firnv1.Schedule) error {
 		}
 	}
 	add("schedule", s.GetName())
+	if s.GetBroken() != "" {
+		add("broken", s.GetBroken())
+		add("to do", mendText(s))
+		if s.GetCron() == "" { // its record cannot be read
+			return a.print(s, g)
+		}
+	}
 	add("cron", s.GetCron())
 	add("time zone", cmp.Or(s.GetTimeZone(), "UTC"))
 	add("makes", kindName(s.GetKind())+" of "+scheduleOn(s))

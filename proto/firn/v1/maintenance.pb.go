@@ -1542,7 +1542,10 @@ type Schedule struct {
 	// Firings that wait, oldest first. Set by the server.
 	Waiting []*WaitingFiring `protobuf:"bytes,15,rep,name=waiting,proto3" json:"waiting,omitempty"`
 	// The next times that it fires, a few. Set by the server.
-	Upcoming      []*timestamppb.Timestamp `protobuf:"bytes,16,rep,name=upcoming,proto3" json:"upcoming,omitempty"`
+	Upcoming []*timestamppb.Timestamp `protobuf:"bytes,16,rep,name=upcoming,proto3" json:"upcoming,omitempty"`
+	// Why its record cannot be used, when it cannot: then there may be only the
+	// name, and it never fires. Put it again, or delete it. Set by the server.
+	Broken        string `protobuf:"bytes,17,opt,name=broken,proto3" json:"broken,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1687,6 +1690,13 @@ func (x *Schedule) GetUpcoming() []*timestamppb.Timestamp {
 		return x.Upcoming
 	}
 	return nil
+}
+
+func (x *Schedule) GetBroken() string {
+	if x != nil {
+		return x.Broken
+	}
+	return ""
 }
 
 // Firing is what became of one due time, or of several in a row that were
@@ -3661,7 +3671,7 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"\x0fRetryJobRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"2\n" +
 	"\x10RetryJobResponse\x12\x1e\n" +
-	"\x03job\x18\x01 \x01(\v2\f.firn.v1.JobR\x03job\"\x82\x05\n" +
+	"\x03job\x18\x01 \x01(\v2\f.firn.v1.JobR\x03job\"\x9a\x05\n" +
 	"\bSchedule\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04cron\x18\x02 \x01(\tR\x04cron\x12\x1b\n" +
@@ -3680,7 +3690,8 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"\x06paused\x18\r \x01(\bR\x06paused\x12)\n" +
 	"\afirings\x18\x0e \x03(\v2\x0f.firn.v1.FiringR\afirings\x120\n" +
 	"\awaiting\x18\x0f \x03(\v2\x16.firn.v1.WaitingFiringR\awaiting\x126\n" +
-	"\bupcoming\x18\x10 \x03(\v2\x1a.google.protobuf.TimestampR\bupcoming\"\xc0\x02\n" +
+	"\bupcoming\x18\x10 \x03(\v2\x1a.google.protobuf.TimestampR\bupcoming\x12\x16\n" +
+	"\x06broken\x18\x11 \x01(\tR\x06broken\"\xc0\x02\n" +
 	"\x06Firing\x12,\n" +
 	"\x03due\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x03due\x120\n" +
 	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x14\n" +

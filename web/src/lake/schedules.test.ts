@@ -55,6 +55,16 @@ test("a paused schedule is paused also while something waits", () => {
   expect(scheduleState(create(ScheduleSchema, {})).name).toBe("active");
 });
 
+test("a schedule that cannot be used is broken, whatever else it is", () => {
+  const broken = create(ScheduleSchema, { name: "cut", broken: "its record cannot be read", paused: true });
+  expect(scheduleState(broken).name).toBe("broken");
+  expect(nextText(broken, noon)).toBe("broken");
+  expect(scheduleMakes(broken)).toBe("Its record cannot be read");
+  expect(scheduleMakes(create(ScheduleSchema, { cron: "0 * * * *", broken: "zone", kind: JobKind.COMPACT }))).toBe(
+    "Compaction of all tables",
+  );
+});
+
 test("moments are those of a clock in the zone, and midnight is 00", () => {
   const at = timestampFromMs(Date.UTC(2026, 9, 25, 0, 30));
   expect(inZone(at, "Europe/Berlin")).toBe("Sun 2026-10-25 02:30:00");

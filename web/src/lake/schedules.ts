@@ -22,7 +22,13 @@ export function scheduleOn(schedule: Schedule): string {
 }
 
 export function scheduleMakes(schedule: Schedule): string {
+  if (unreadable(schedule)) return "Its record cannot be read";
   return `${jobKind(schedule.kind)} of ${scheduleOn(schedule)}`;
+}
+
+/** Whether there is nothing of it but its name. */
+export function unreadable(schedule: Schedule): boolean {
+  return schedule.broken !== "" && schedule.cron === "";
 }
 
 export type ScheduleState = { name: string; label: string; tone: Tone };
@@ -31,15 +37,23 @@ export const scheduleStates: ScheduleState[] = [
   { name: "active", label: "Active", tone: "good" },
   { name: "waiting", label: "Waiting", tone: "busy" },
   { name: "paused", label: "Paused", tone: "idle" },
+  { name: "broken", label: "Broken", tone: "bad" },
 ];
 
 export function scheduleState(schedule: Schedule): ScheduleState {
-  const name = schedule.paused ? "paused" : schedule.waiting.length > 0 ? "waiting" : "active";
+  const name = schedule.broken
+    ? "broken"
+    : schedule.paused
+      ? "paused"
+      : schedule.waiting.length > 0
+        ? "waiting"
+        : "active";
   return scheduleStates.find((state) => state.name === name) as ScheduleState;
 }
 
 /** When it fires next: `in 3 h`, `due now`, or why not. */
 export function nextText(schedule: Schedule, now: number): string {
+  if (schedule.broken) return "broken";
   if (schedule.paused) return "paused";
   const next = millis(schedule.nextFire);
   if (next === undefined) return "never";

@@ -15,6 +15,7 @@ import {
   overlapText,
   scheduleMakes,
   scheduleState,
+  unreadable,
   waitsText,
   windowsText,
 } from "~/lake/schedules";
@@ -78,8 +79,10 @@ function Body({ schedule, now }: { schedule: Schedule; now: number }) {
   const zone = schedule.timeZone;
   const overlap = overlapText(schedule);
   const missed = missedText(schedule);
+  if (unreadable(schedule)) return <Broken schedule={schedule} />;
   return (
     <>
+      {schedule.broken && <Broken schedule={schedule} />}
       <Facts
         rows={[
           ["Makes", scheduleMakes(schedule)],
@@ -130,6 +133,16 @@ function Body({ schedule, now }: { schedule: Schedule; now: number }) {
         )}
       </div>
     </>
+  );
+}
+
+function Broken({ schedule }: { schedule: Schedule }) {
+  return (
+    <div className="rounded-lg border border-bad/30 bg-bad-soft/60 p-3">
+      <p className="font-medium">It does not fire</p>
+      <p className="mt-0.5 break-words text-ink-2">{sentence(schedule.broken)}</p>
+      <p className="mt-0.5 text-ink-2">Put it again, or remove it. Other schedules are not concerned.</p>
+    </div>
   );
 }
 
@@ -192,6 +205,7 @@ function Actions({ schedule }: { schedule: Schedule }) {
     onError: (error) => toast.failed(error, "run the schedule"),
   });
   const pending = pause.isPending || resume.isPending || run.isPending;
+  if (schedule.broken) return <CopyCli command={cli.schedule(name)} />;
   return (
     <>
       <CopyCli command={cli.schedule(name)} />

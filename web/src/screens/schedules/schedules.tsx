@@ -5,7 +5,7 @@ import { useFilters } from "~/app/search";
 import { MaintenanceService, type Schedule } from "~/gen/firn/v1/maintenance_pb";
 import { cli } from "~/lake/cli";
 import { matching } from "~/lake/filter";
-import { ago, millis, plural } from "~/lake/format";
+import { ago, millis, plural, sentence } from "~/lake/format";
 import {
   firingText,
   firingTone,
@@ -16,6 +16,7 @@ import {
   scheduleMakes,
   scheduleState,
   scheduleStates,
+  unreadable,
   windowsText,
 } from "~/lake/schedules";
 import { CopyCli } from "~/ui/copy";
@@ -130,8 +131,8 @@ function columnsAt(now: number): Col<Schedule>[] {
       by: (entry) => entry.cron,
       cell: (entry) => (
         <div className="min-w-0">
-          <code className="block truncate">{entry.cron}</code>
-          <div className="truncate text-2xs text-ink-3">{entry.timeZone || "UTC"}</div>
+          <code className="block truncate">{entry.cron || "–"}</code>
+          <div className="truncate text-2xs text-ink-3">{unreadable(entry) ? "" : entry.timeZone || "UTC"}</div>
         </div>
       ),
     },
@@ -150,16 +151,21 @@ function columnsAt(now: number): Col<Schedule>[] {
       id: "policies",
       head: "Windows and policies",
       width: "15rem",
-      cell: (entry) => (
-        <div className="min-w-0">
-          <div className="truncate text-ink-2" title={windowsText(entry)}>
-            {windowsText(entry)}
+      cell: (entry) =>
+        entry.broken ? (
+          <div className="line-clamp-2 text-xs text-ink-2" title={entry.broken}>
+            {sentence(entry.broken)}
           </div>
-          <div className="truncate text-2xs text-ink-3">
-            overlap {overlapText(entry)}, missed {missedText(entry)}
+        ) : (
+          <div className="min-w-0">
+            <div className="truncate text-ink-2" title={windowsText(entry)}>
+              {windowsText(entry)}
+            </div>
+            <div className="truncate text-2xs text-ink-3">
+              overlap {overlapText(entry)}, missed {missedText(entry)}
+            </div>
           </div>
-        </div>
-      ),
+        ),
     },
     {
       id: "last",

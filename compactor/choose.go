@@ -101,8 +101,11 @@ func (v *hotView) change(c remedy, probes []rewrite.Probe) (rewrite.Respec, erro
 			column = l.Column
 		}
 	}
-	if column == "" {
-		return rewrite.Respec{}, fmt.Errorf("%w: bucket: %s", catalog.ErrInvalid, v.why)
+	switch {
+	case len(probes) == 0:
+		return rewrite.Respec{}, fmt.Errorf("%w: bucket: %s", catalog.ErrInvalid, v.noLookups())
+	case column == "":
+		return rewrite.Respec{}, fmt.Errorf("%w: bucket: %s", catalog.ErrInvalid, plan.NoBucket)
 	}
 	return rewrite.Bucket(v.table.Metadata, column, max(2, v.policy.Buckets(c.hot.Bytes)))
 }

@@ -74,7 +74,8 @@ func (s *Service) viewHot(ctx context.Context, id uuid.UUID) (*hotView, error) {
 		d, known := v.health.Demand[c]
 		// What an owner names is looked up by values unless scans say otherwise.
 		equal := !known || d.Equal >= d.Weight/2
-		v.demanded = append(v.demanded, plan.Lookup{Column: c, Equal: equal, Bucketed: rewrite.BucketOf(t.Metadata, c) > 0})
+		_, noBucket := rewrite.Bucket(t.Metadata, c, 2)
+		v.demanded = append(v.demanded, plan.Lookup{Column: c, Equal: equal && noBucket == nil, Bucketed: rewrite.BucketOf(t.Metadata, c) > 0})
 	}
 	heat := v.health.Heat.As(now)
 	v.facts = plan.Facts{
@@ -102,7 +103,7 @@ func (s *Service) viewHot(ctx context.Context, id uuid.UUID) (*hotView, error) {
 // climb says of each rung what there is to it for a partition.
 func (s *Service) climb(ctx context.Context, v *hotView, h plan.Hot) (hotPartition, error) {
 	p := hotPartition{Hot: h}
-	facts, why := v.facts, v.why
+	facts := v.facts
 	probes, err := v.probes(ctx, s.worker, h)
 	if errors.Is(err, lake.ErrUnsupported) {
 		p.rungs = v.policy.Ladder(h, facts, err.Error())
@@ -120,11 +121,29 @@ func (s *Service) climb(ctx context.Context, v *hotView, h plan.Hot) (hotPartiti
 		lookup.Depth = l.Files
 		facts.Lookups = append(facts.Lookups, lookup)
 	}
-	if len(facts.Lookups) == 0 && len(v.columns) > 0 {
-		why = fmt.Sprintf("what scans select by (%s) has one value here, or a type without bounds: set %s", strings.Join(v.columns, ", "), plan.PropertyHotColumns)
+	why := v.why
+	if len(facts.Lookups) == 0 {
+		why = v.noLookups()
 	}
 	p.rungs = v.policy.Ladder(h, facts, why)
 	return p, nil
+}
+
+// noLookups says why nothing can be looked up in a partition, and what to do.
+func (v *hotView) noLookups() string {
+	do := fmt.Sprintf("name others with: firn policy set %s %s=COLUMN", v.table.Ident, plan.PropertyHotColumns)
+	if len(v.columns) == 0 {
+		return v.why + ": let engines report their scans, or " + do
+	}
+	var why []string
+	for _, c := range v.columns {
+		if err := rewrite.Probed(c, v.table.Metadata.CurrentSchema()); err != nil {
+			why = append(why, err.Error())
+		} else {
+			why = append(why, fmt.Sprintf("column %q has one value here", c))
+		}
+	}
+	return fmt.Sprintf("rows would be laid out %s, but %s; %s", v.why, strings.Join(why, ", "), do)
 }
 
 // files are those of a partition; of none, all.

@@ -227,6 +227,9 @@ func (s *Service) setTable(ctx context.Context, id catalog.Ident, set map[string
 	if err != nil {
 		return err
 	}
+	if err := columnsOf(set, t.Metadata.CurrentSchema()); err != nil {
+		return fmt.Errorf("%w: %w", catalog.ErrInvalid, err)
+	}
 	var updates []table.Update
 	if len(set) > 0 {
 		updates = append(updates, table.NewSetPropertiesUpdate(iceberg.Properties(set)))
@@ -243,6 +246,28 @@ func (s *Service) setTable(ctx context.Context, id catalog.Ident, set map[string
 	}
 	_, err = s.cfg.Catalog.Commit(ctx, catalog.Transaction{ID: uuid.NewString(), Actor: "policy", Tables: []catalog.TableChange{{Table: t.ID, Updates: updates}}})
 	return err
+}
+
+// columnsOf says whether rows of a table can be laid out by what properties name.
+func columnsOf(set map[string]string, schema *iceberg.Schema) error {
+	p, err := plan.PolicyOf(plan.Policy{}, set)
+	if err != nil {
+		return err
+	}
+	order, err := plan.ParseOrder(p.Sort)
+	if err != nil {
+		return err
+	}
+	columns := slices.Concat(p.HotColumns, order.Columns)
+	for _, term := range order.Terms {
+		columns = append(columns, term.Column)
+	}
+	for _, c := range columns {
+		if _, err := rewrite.Column(c, schema); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // setWarehouse changes the record by compare-and-swap. To do it twice changes

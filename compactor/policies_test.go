@@ -109,6 +109,14 @@ func TestPolicyIsInherited(t *testing.T) {
 	require.ErrorIs(t, h.service.SetPolicy(ctx, compactor.Target{}, map[string]string{plan.PropertyQuiet: "soon"}, nil), catalog.ErrInvalid)
 	require.ErrorIs(t, h.service.SetPolicy(ctx, compactor.Target{}, map[string]string{"owner": "me"}, nil), catalog.ErrInvalid)
 	require.ErrorIs(t, h.service.SetPolicy(ctx, compactor.Target{}, nil, []string{"owner"}), catalog.ErrInvalid)
+	for key, value := range map[string]string{
+		plan.PropertyHotColumns: "id, customer", plan.PropertySort: "customer DESC",
+	} {
+		err := h.service.SetPolicy(ctx, compactor.Target{Table: tbl.Ident}, map[string]string{key: value}, nil)
+		require.ErrorIs(t, err, catalog.ErrInvalid)
+		require.ErrorContains(t, err, `the table has no column "customer"; it has country, id,`)
+		require.ErrorContains(t, h.service.SetPolicy(ctx, compactor.Target{Table: tbl.Ident}, map[string]string{key: "tags"}, nil), `rows cannot be sorted by column "tags"`)
+	}
 	require.ErrorIs(t, h.service.SetPolicy(ctx, compactor.Target{}, map[string]string{plan.PropertyQuiet: "1s"}, []string{plan.PropertyQuiet}), catalog.ErrInvalid)
 	require.ErrorIs(t, h.service.SetPolicy(ctx, compactor.Target{Namespace: catalog.Namespace{"nobody"}}, map[string]string{plan.PropertyQuiet: "1s"}, nil), catalog.ErrNotFound)
 	_, err = compactor.New(compactor.Config{Catalog: h.Catalog, Store: h.Store, Bucket: h.Bucket, Lake: h.Lake, Properties: map[string]string{plan.PropertyQuiet: "soon"}})

@@ -184,7 +184,7 @@ func (s *Service) move(ctx context.Context, run rewrite.Compaction, groups []pla
 // does it.
 func (s *Service) planCluster(v *hotView, c remedy, files []plan.File, run *rewrite.Compaction, fix *Fix) ([]plan.Group, error) {
 	if len(fix.Probes) == 0 {
-		return nil, jobs.Permanent(fmt.Errorf("%w: cluster %s: %s", catalog.ErrInvalid, plan.PartitionText(c.hot.Values), v.why))
+		return nil, jobs.Permanent(fmt.Errorf("%w: cluster %s: %s", catalog.ErrInvalid, plan.PartitionText(c.hot.Values), v.noLookups()))
 	}
 	order := v.order(fix.Probes)
 	fix.Detail = "by " + strings.Join(order, ", ")

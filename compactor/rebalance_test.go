@@ -305,8 +305,8 @@ func TestRebalanceRefuses(t *testing.T) {
 		require.ErrorContains(t, err, "can be asked for")
 	}
 	for step, text := range map[plan.Step]string{
-		plan.StepCluster: "set firn.hot.columns",
-		plan.StepBucket:  "set firn.hot.columns",
+		plan.StepCluster: "firn policy set silver.lines firn.hot.columns=COLUMN",
+		plan.StepBucket:  "firn policy set silver.lines firn.hot.columns=COLUMN",
 		plan.StepCoarsen: "no field of the partition spec can be coarser",
 	} {
 		j := h.rebalance(tbl, step, nil)
@@ -314,4 +314,22 @@ func TestRebalanceRefuses(t *testing.T) {
 		require.Contains(t, j.Error, text)
 		require.Equal(t, 1, j.Attempt, "nothing is tried again")
 	}
+	named := func(column string) {
+		require.NoError(t, h.service.SetPolicy(t.Context(), compactor.Target{Table: tbl.Ident}, map[string]string{plan.PropertyHotColumns: column}, nil))
+	}
+	named("country")
+	for _, step := range []plan.Step{plan.StepCluster, plan.StepBucket} {
+		require.Contains(t, h.rebalance(tbl, step, nil).Error, `by firn.hot.columns, but column "country" has one value here; name others with`)
+	}
+	// A number with a fraction has no buckets, and bounds except in files with NaN, of
+	// which one row in five is.
+	named("score")
+	j := h.rebalance(tbl, plan.StepBucket, nil)
+	require.Contains(t, j.Error, plan.NoBucket)
+	j = h.rebalance(tbl, plan.StepCluster, nil)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	fixes, err := h.service.Fixes(t.Context(), tbl.ID)
+	require.NoError(t, err)
+	require.Len(t, fixes, 1)
+	require.Greater(t, fixes[0].Before.Lookups[0].Files, 1.5*fixes[0].After.Lookups[0].Files)
 }

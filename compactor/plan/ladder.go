@@ -150,7 +150,7 @@ func (p Policy) ClusterColumns(demand map[string]Demand, now time.Time) (columns
 		}
 	}
 	if len(columns) == 0 {
-		return nil, "no scan is known that selects rows by a column: set " + PropertyHotColumns + ", or let engines report their scans"
+		return nil, "no scan is known that selects rows by a column"
 	}
 	return columns, "by the scans of late"
 }

@@ -85,7 +85,7 @@ func (p Policy) bucketRung(h Hot, f Facts, why string) Rung {
 	n := p.Buckets(h.Bytes)
 	switch {
 	case column == "":
-		return Rung{StepBucket, StateIdle, "no scan compares a column with single values, which is what buckets help"}
+		return Rung{StepBucket, StateIdle, NoBucket}
 	case n < 2:
 		return Rung{StepBucket, StateIdle, fmt.Sprintf("%s make no two buckets of %s", Size(h.Bytes), Size(p.Target))}
 	case p.HotFix == FixSpec:
@@ -93,6 +93,9 @@ func (p Policy) bucketRung(h Hot, f Facts, why string) Rung {
 	}
 	return Rung{StepBucket, StateAsks, fmt.Sprintf("bucket[%d] of %s would spread it; that changes the partition spec for all partitions, so it is done when asked for, or with %s=%s", n, column, PropertyHotFix, FixSpec)}
 }
+
+// NoBucket is why no bucket would help.
+const NoBucket = "scans compare no column with single values, which is what buckets help, or its type has none"
 
 // maxBuckets: each partition gets as many, also the small ones.
 const maxBuckets = 64

@@ -39,7 +39,7 @@ type axis struct {
 func (c *compaction) along(ctx context.Context, o plan.Order, rel *lake.Relation, s *iceberg.Schema) (ordering, error) {
 	exprs := make([]string, len(o.Columns))
 	for i, name := range o.Columns {
-		if _, err := sortColumn(name, s); err != nil {
+		if _, err := Column(name, s); err != nil {
 			return ordering{}, err
 		}
 		exprs[i] = "r." + duck.QuoteName(name)

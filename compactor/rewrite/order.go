@@ -49,7 +49,7 @@ func (c *compaction) ordering(ctx context.Context, o plan.Order, rel *lake.Relat
 	// it comes to that.
 	out.parts = func(n int) []string {
 		first := o.Terms[0]
-		f, err := sortColumn(first.Column, c.Scan.Schema)
+		f, err := Column(first.Column, c.Scan.Schema)
 		if err != nil {
 			return []string{""}
 		}
@@ -92,7 +92,7 @@ func rangesOf(expr string, a axis, t plan.OrderTerm, n int) []string {
 func orderBy(terms []plan.OrderTerm, s *iceberg.Schema) (string, error) {
 	var out []string
 	for _, t := range terms {
-		f, err := sortColumn(t.Column, s)
+		f, err := Column(t.Column, s)
 		if err != nil {
 			return "", err
 		}
@@ -117,16 +117,20 @@ func orderBy(terms []plan.OrderTerm, s *iceberg.Schema) (string, error) {
 	return " ORDER BY " + strings.Join(out, ", "), nil
 }
 
-func sortColumn(name string, s *iceberg.Schema) (iceberg.NestedField, error) {
-	i := slices.IndexFunc(s.Fields(), func(f iceberg.NestedField) bool { return f.Name == name })
-	if i < 0 {
-		return iceberg.NestedField{}, fmt.Errorf("sort by %q: the table has no such column", name)
+// Column is one that rows can be laid out by.
+func Column(name string, s *iceberg.Schema) (iceberg.NestedField, error) {
+	var names []string
+	for _, f := range s.Fields() {
+		if f.Name != name {
+			names = append(names, f.Name)
+			continue
+		}
+		if _, ok := f.Type.(iceberg.PrimitiveType); !ok {
+			return f, fmt.Errorf("rows cannot be sorted by column %q, a %s", name, f.Type)
+		}
+		return f, nil
 	}
-	f := s.Fields()[i]
-	if _, ok := f.Type.(iceberg.PrimitiveType); !ok {
-		return f, fmt.Errorf("sort by %q: rows cannot be sorted by a %s", name, f.Type)
-	}
-	return f, nil
+	return iceberg.NestedField{}, fmt.Errorf("the table has no column %q; it has %s", name, strings.Join(names, ", "))
 }
 
 // sortExpression is SQL that is ordered as the transform of a column is.
@@ -209,7 +213,7 @@ func sortOrderID(meta table.Metadata, terms []plan.OrderTerm) int {
 		return table.UnsortedSortOrderID
 	}
 	for _, t := range want {
-		f, err := sortColumn(t.Column, meta.CurrentSchema())
+		f, err := Column(t.Column, meta.CurrentSchema())
 		if err != nil {
 			return table.UnsortedSortOrderID
 		}

@@ -55,8 +55,8 @@ func some(files []lake.File, bytes int64) []lake.File {
 	return out
 }
 
-// Probes takes values to look up from the rows of files, of some where there are many. Columns that have one
-// value only, or whose type cannot be compared in metadata, are left out.
+// Probes takes values to look up from the rows of files, of some where there are
+// many. Columns that have one value only, or that [Probed] refuses, are left out.
 func (w *Worker) Probes(ctx context.Context, scan *lake.Scan, files []lake.File, columns []string) ([]Probe, error) {
 	if w.cfg.Pool == nil {
 		return nil, fmt.Errorf("sample rows: %w", duck.ErrNotBuiltIn)
@@ -67,12 +67,8 @@ func (w *Worker) Probes(ctx context.Context, scan *lake.Scan, files []lake.File,
 	}
 	var fit []string
 	for _, name := range columns {
-		f, err := sortColumn(name, scan.Schema)
+		expr, err := probed(name, scan.Schema)
 		if err != nil {
-			continue
-		}
-		expr, ok := probeSQL("r."+duck.QuoteName(name), f.Type)
-		if !ok {
 			continue
 		}
 		i := len(fit)
@@ -112,17 +108,30 @@ func (w *Worker) Probes(ctx context.Context, scan *lake.Scan, files []lake.File,
 	return out, nil
 }
 
-// probeSQL is a column as a value that [probeLiteral] reads back.
-func probeSQL(column string, t iceberg.Type) (string, bool) {
-	switch t.(type) {
-	case iceberg.Int32Type, iceberg.Int64Type, iceberg.StringType, iceberg.UUIDType, iceberg.DecimalType:
-		return column, true
-	case iceberg.DateType:
-		return "(" + column + " - DATE '1970-01-01')", true
-	case iceberg.TimestampType, iceberg.TimestampTzType:
-		return "epoch_us(" + column + ")", true
+// Probed says why values of a column cannot be looked up by metadata; nil: they can.
+func Probed(name string, s *iceberg.Schema) error {
+	_, err := probed(name, s)
+	return err
+}
+
+// probed is a column as a value that [probeLiteral] reads back.
+func probed(name string, s *iceberg.Schema) (sql string, err error) {
+	f, err := Column(name, s)
+	if err != nil {
+		return "", err
 	}
-	return "", false
+	column := "r." + duck.QuoteName(name)
+	switch f.Type.(type) {
+	case iceberg.Int32Type, iceberg.Int64Type, iceberg.StringType, iceberg.UUIDType, iceberg.DecimalType:
+		return column, nil
+	case iceberg.Float32Type, iceberg.Float64Type:
+		return fmt.Sprintf("CASE WHEN isfinite(%s) THEN %[1]s END", column), nil
+	case iceberg.DateType:
+		return "(" + column + " - DATE '1970-01-01')", nil
+	case iceberg.TimestampType, iceberg.TimestampTzType:
+		return "epoch_us(" + column + ")", nil
+	}
+	return "", fmt.Errorf("column %q is a %s, of which no value can be looked up by the bounds of files", name, f.Type)
 }
 
 func probeLiteral(s string, t iceberg.Type) (iceberg.Literal, error) {
@@ -143,7 +152,7 @@ func probeLiteral(s string, t iceberg.Type) (iceberg.Literal, error) {
 func Cost(meta table.Metadata, files []lake.File, probes []Probe) ([]Lookup, error) {
 	var out []Lookup
 	for _, p := range probes {
-		f, err := sortColumn(p.Column, meta.CurrentSchema())
+		f, err := Column(p.Column, meta.CurrentSchema())
 		if err != nil {
 			continue // the column was dropped since
 		}

@@ -27,7 +27,7 @@ type Respec struct {
 
 // Bucket adds a bucket of a column.
 func Bucket(meta table.Metadata, column string, n int) (Respec, error) {
-	f, err := sortColumn(column, meta.CurrentSchema())
+	f, err := Column(column, meta.CurrentSchema())
 	if err != nil {
 		return Respec{}, fmt.Errorf("bucket[%d]: %w", n, err)
 	}
@@ -40,7 +40,7 @@ func Bucket(meta table.Metadata, column string, n int) (Respec, error) {
 
 // BucketOf answers the buckets that the table's spec has of a column, 0 for none.
 func BucketOf(meta table.Metadata, column string) int {
-	f, err := sortColumn(column, meta.CurrentSchema())
+	f, err := Column(column, meta.CurrentSchema())
 	if err != nil {
 		return 0
 	}

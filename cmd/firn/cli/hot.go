@@ -45,8 +45,8 @@ done in the hottest partition, or in the one named with --partition:
 	cmd.Example = `firn rebalance silver.orders --dry-run
 firn rebalance silver.orders --step bucket --partition country=France`
 	waitFlags(cmd, &dryRun, &detach)
-	cmd.Flags().StringVar(&step, "step", "", "cluster|bucket|coarsen|object-paths")
-	cmd.Flags().StringArrayVar(&values, "partition", nil, "field=value of a partition, once for each field; field alone is NULL")
+	cmd.Flags().StringVar(&step, "step", "", "one of the ladder: cluster, bucket, coarsen or object-paths")
+	cmd.Flags().StringArrayVar(&values, "partition", nil, "the partition by field=value, once for each field; field alone is NULL")
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "step")
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "partition")
 	return cmd

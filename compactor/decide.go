@@ -95,10 +95,13 @@ func (s *Service) Decide(ctx context.Context) error {
 		budget.Jobs = -1
 	}
 	scoped := activeByScope(active)
-	var inputs []plan.Table
+	s.mu.Lock()
+	budget.Rates = s.rates
+	s.mu.Unlock()
+	var tables []plan.Weighed
 	above := s.above()
 	for _, id := range s.due(now, room > 0) {
-		in, bounds, err := s.input(ctx, id, busy[id], above)
+		w, bounds, err := s.weigh(ctx, id, busy[id], above, budget)
 		if errors.Is(err, catalog.ErrNotFound) {
 			continue
 		}
@@ -107,16 +110,13 @@ func (s *Service) Decide(ctx context.Context) error {
 			continue
 		}
 		s.accounts(ctx, bounds, scoped, budget.Accounts)
-		inputs = append(inputs, in)
+		tables = append(tables, w)
 	}
-	if len(inputs) == 0 {
+	if len(tables) == 0 {
 		return nil
 	}
-	s.mu.Lock()
-	budget.Rates = s.rates
-	s.mu.Unlock()
-	d := plan.Jobs(inputs, budget, now)
-	s.remember(inputs, d, now)
+	d := plan.Choose(tables, budget, now)
+	s.remember(tables, busy, d, now)
 	if s.cfg.Manual {
 		return nil
 	}
@@ -130,7 +130,7 @@ func (s *Service) Decide(ctx context.Context) error {
 }
 
 // remember keeps what was decided of tables.
-func (s *Service) remember(inputs []plan.Table, d plan.Decision, now time.Time) {
+func (s *Service) remember(tables []plan.Weighed, busy map[uuid.UUID]map[plan.Kind]bool, d plan.Decision, now time.Time) {
 	deferred := map[uuid.UUID]map[plan.Kind]time.Time{}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,13 +144,13 @@ func (s *Service) remember(inputs []plan.Table, d plan.Decision, now time.Time) 
 		}
 		deferred[p.Table][p.Kind] = since
 	}
-	for _, in := range inputs {
-		if t := s.tables[in.ID]; t != nil {
-			t.whyNot = d.WhyNot[in.ID]
-			if t.health != nil && !maps.Equal(t.health.Waiting, deferred[in.ID]) {
-				t.health.Waiting, t.unsaved = deferred[in.ID], true
+	for _, in := range tables {
+		if t := s.tables[in.Table]; t != nil {
+			t.whyNot = d.WhyNot[in.Table]
+			if t.health != nil && !maps.Equal(t.health.Waiting, deferred[in.Table]) {
+				t.health.Waiting, t.unsaved = deferred[in.Table], true
 			}
-			t.looked, t.touched, t.busy = now, false, len(in.Active) > 0
+			t.looked, t.touched, t.busy = now, false, len(busy[in.Table]) > 0
 		}
 	}
 }
@@ -173,12 +173,7 @@ func (s *Service) due(now time.Time, room bool) []uuid.UUID {
 
 // settling: a partition may pass one of the marks of quietness.
 func (t *tracked) settling(now time.Time, quiet time.Duration) bool {
-	for _, p := range t.health.Partitions {
-		if !p.Final && p.Files+p.Deletes > 1 && now.Sub(p.Changed) < 20*quiet+idleLook {
-			return true
-		}
-	}
-	return false
+	return t.health.Settling(20*quiet+idleLook, now)
 }
 
 func (s *Service) setWhyNot(id uuid.UUID, why string) {
@@ -189,16 +184,15 @@ func (s *Service) setWhyNot(id uuid.UUID, why string) {
 	}
 }
 
-// input is all that the planner wants to know of a table, and the limits that
-// hold for it.
-func (s *Service) input(ctx context.Context, id uuid.UUID, active map[plan.Kind]bool, above above) (plan.Table, []plan.Bound, error) {
+// weigh finds what is worth doing on a table, and the limits that hold for it.
+func (s *Service) weigh(ctx context.Context, id uuid.UUID, active map[plan.Kind]bool, above above, budget plan.Budget) (plan.Weighed, []plan.Bound, error) {
 	t, err := s.cfg.Catalog.LoadTableID(ctx, id)
 	if err != nil {
-		return plan.Table{}, nil, err
+		return plan.Weighed{}, nil, err
 	}
 	e, err := above.table(ctx, t)
 	if err != nil {
-		return plan.Table{}, nil, err
+		return plan.Weighed{}, nil, err
 	}
 	in := plan.Table{ID: id, Ident: t.Ident, Policy: e.Policy, Waits: e.Waits(), Active: active, Snapshots: len(t.Metadata.Snapshots())}
 	for _, b := range e.Bounds {
@@ -209,22 +203,24 @@ func (s *Service) input(ctx context.Context, id uuid.UUID, active map[plan.Kind]
 			in.Oldest = at
 		}
 	}
+	// Health is looked at where it is: that costs what changed, and a copy would cost
+	// what exists.
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := s.cfg.Now()
 	tr := s.tables[id]
 	if tr == nil {
-		return plan.Table{}, nil, catalog.ErrNoSuchTable
+		return plan.Weighed{}, nil, catalog.ErrNoSuchTable
 	}
 	tr.policy, tr.snapshots = &e.Policy, in.Snapshots
 	if tr.health != nil {
 		if tr.health.Hold(e.Policy) {
 			tr.unsaved = true
 		}
-		in.Health = tr.health.Clone()
-		in.Waiting = in.Health.Waiting
-		in.SinceTidy, in.Reads = tr.sinceTidy(), tr.health.Reads(s.cfg.Now())
-		tr.report = tr.health.Report(e.Policy, in.Snapshots, s.cfg.Now())
+		in.Health, in.Waiting = tr.health, tr.health.Waiting
+		in.SinceTidy, in.Reads = tr.sinceTidy(), tr.health.Reads(e.Policy, now)
+		tr.report = tr.health.Report(e.Policy, in.Snapshots, now)
 	}
-	in.NotBefore, in.Unreachable, in.LastOrphans, in.Pinned = maps.Clone(tr.notBefore), tr.unreachable, tr.lastOrphans, tr.pinned
-	return in, e.Bounds, nil
+	in.NotBefore, in.Unreachable, in.LastOrphans, in.Pinned = tr.notBefore, tr.unreachable, tr.lastOrphans, tr.pinned
+	return in.Weigh(budget, now), e.Bounds, nil
 }

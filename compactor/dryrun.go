@@ -59,13 +59,13 @@ func (s *Service) whyNot(ctx context.Context, t *catalog.Table) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	in, bounds, err := s.input(ctx, t.ID, nil, s.above())
+	b := plan.Budget{OrphanEvery: s.cfg.OrphanEvery, Accounts: map[string]plan.Account{}}
+	w, bounds, err := s.weigh(ctx, t.ID, nil, s.above(), b)
 	if err != nil {
 		return "", err
 	}
-	b := plan.Budget{OrphanEvery: s.cfg.OrphanEvery, Accounts: map[string]plan.Account{}}
 	s.accounts(ctx, bounds, activeByScope(active), b.Accounts)
-	return plan.Jobs([]plan.Table{in}, b, s.cfg.Now()).WhyNot[t.ID], nil
+	return plan.Choose([]plan.Weighed{w}, b, s.cfg.Now()).WhyNot[t.ID], nil
 }
 
 // snapshot is the one that a plan is of.

@@ -46,7 +46,7 @@ func (q *Partition) held(p Policy, now time.Time) bool {
 // HoldsBack are the hot partitions that are held back, by key: see [StepFragments].
 func (h *Health) HoldsBack(p Policy, now time.Time) map[string]bool {
 	out := map[string]bool{}
-	for _, hot := range h.Hot(p, now).Hot {
+	for _, hot := range h.hot(p, now).Hot {
 		if hot.Held {
 			out[hot.Key] = true
 		}
@@ -64,7 +64,7 @@ func (t Table) rebalance(rates Rates, now time.Time) (Proposal, bool) {
 	if len(columns) == 0 {
 		return Proposal{}, false
 	}
-	d := t.Health.Hot(t.Policy, now)
+	d := t.Health.hot(t.Policy, now)
 	p := Proposal{Table: t.ID, Ident: t.Ident, Kind: Rebalance}
 	var which []string
 	for _, hot := range d.Hot {

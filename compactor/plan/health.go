@@ -11,7 +11,8 @@ import (
 
 // Health is what the planner knows of a table without looking at its files:
 // sums for each partition, kept up from the commit log. It is a plain value
-// that is stored as JSON.
+// that is stored as JSON. Partitions are changed by its methods only. It is for one
+// goroutine at a time, also to look at: what a look found is kept for the next.
 type Health struct {
 	Table uuid.UUID `json:"table"`
 	// Position in the commit log up to which Health is right.
@@ -27,6 +28,12 @@ type Health struct {
 	// Heat of the whole table, and the columns that its scans select rows by.
 	Heat   Heat              `json:"heat,omitzero"`
 	Demand map[string]Demand `json:"demand,omitempty"`
+
+	// What follows from the above, so that a look costs what changed: made when it is
+	// missing.
+	ledger *ledger
+	recent map[string]bool // see Settling
+	within time.Duration
 }
 
 // Partition is the sums over the live files of one partition.
@@ -66,9 +73,11 @@ func NewHealth(table uuid.UUID) *Health {
 	return &Health{Table: table, Partitions: map[string]*Partition{}}
 }
 
-// Clone is a copy that shares nothing.
+// Clone is a copy that shares nothing. It costs what exists: for what takes long, not
+// for a look.
 func (h *Health) Clone() *Health {
 	c := *h
+	c.ledger, c.recent = nil, nil
 	c.Waiting = maps.Clone(h.Waiting)
 	c.Partitions = make(map[string]*Partition, len(h.Partitions))
 	c.Demand = maps.Clone(h.Demand)
@@ -80,8 +89,9 @@ func (h *Health) Clone() *Health {
 	return &c
 }
 
-func (h *Health) at(specID int, values map[string]*string) *Partition {
-	k := Key(specID, values)
+// at answers a partition to be changed.
+func (h *Health) at(k string, specID int, values map[string]*string) *Partition {
+	h.touch(k)
 	p := h.Partitions[k]
 	if p == nil {
 		p = &Partition{SpecID: specID, Values: values, Sizes: map[int]int64{}}
@@ -113,9 +123,13 @@ func (h *Health) Apply(e catalog.Event) bool {
 	if !own {
 		h.Commits++
 	}
-	h.warm(e, own)
+	if !own {
+		h.Heat.Add(e.At, Heat{Commits: 1, Transactions: float64(max(e.Commits, 1))})
+	}
 	for _, d := range e.Partitions {
-		p := h.at(d.SpecID, d.Partition)
+		key := Key(d.SpecID, d.Partition)
+		p := h.at(key, d.SpecID, d.Partition)
+		h.warm(p, d, e.At, own)
 		p.Files += d.AddedFiles - d.RemovedFiles
 		p.Bytes += d.AddedBytes - d.RemovedBytes
 		p.Rows += d.AddedRows - d.RemovedRows
@@ -135,7 +149,7 @@ func (h *Health) Apply(e catalog.Event) bool {
 		}
 		p.Settled, p.SettledDeletes = min(p.Settled, p.Files), min(p.SettledDeletes, p.Deletes)
 		if p.Files == 0 && p.Deletes == 0 {
-			delete(h.Partitions, Key(d.SpecID, d.Partition))
+			delete(h.Partitions, key)
 		}
 		if p.Files < 0 {
 			return false
@@ -146,7 +160,7 @@ func (h *Health) Apply(e catalog.Event) bool {
 
 // Add counts one live file; for a health that is built from manifests.
 func (h *Health) Add(specID int, values map[string]*string, bytes, rows int64, deletes bool, at time.Time) {
-	p := h.at(specID, values)
+	p := h.at(Key(specID, values), specID, values)
 	p.Changed = at
 	p.Since = at
 	if deletes {
@@ -166,8 +180,9 @@ func (h *Health) Hold(p Policy) (changed bool) {
 	if h.Policy = is; was == "" || was == is {
 		return false
 	}
-	for _, q := range h.Partitions {
+	for key, q := range h.Partitions {
 		q.Settled, q.SettledDeletes, q.Final, q.Balanced = 0, 0, false, nil
+		h.touch(key)
 	}
 	return true
 }
@@ -184,6 +199,7 @@ func (h *Health) Settle(p Policy, looked time.Time, heldBack map[string]bool) {
 			}
 			q.Final = looked.Sub(q.Changed) >= longQuiet*p.Quiet
 			q.Since = time.Time{}
+			h.touch(key)
 		}
 	}
 }

@@ -210,23 +210,49 @@ func BenchmarkApply(b *testing.B) {
 	}
 }
 
-// BenchmarkLook is what it costs to look at a table of 10,000 partitions: that is
-// of all partitions, and done at most once a tick.
+// BenchmarkLook is what it costs to look at a table: what changed since the last
+// look, however many partitions there are. A clone, and the first look, are of all.
 func BenchmarkLook(b *testing.B) {
-	h, l := plan.NewHealth(uuid.New()), &log{at: start}
-	for i := range 10_000 {
-		h.Apply(l.next("append", delta(fmt.Sprint("p", i), 3, 1<<20)))
-	}
-	p := plan.DefaultPolicy()
-	for name, step := range map[string]func(){
-		"clone":  func() { h.Clone() },
-		"report": func() { h.Report(p, 1, start) },
-		"jobs":   func() { plan.Jobs([]plan.Table{{ID: h.Table, Health: h, Policy: p}}, plan.Budget{}, start) },
-	} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				step()
+	for _, partitions := range []int{10_000, 100_000} {
+		h, l := plan.NewHealth(uuid.New()), &log{at: start}
+		for i := range partitions {
+			h.Apply(l.next("append", delta(fmt.Sprint("p", i), 3, 1<<20)))
+		}
+		p, now := plan.DefaultPolicy(), start
+		look := func(h *plan.Health) {
+			h.Settling(time.Minute, now)
+			in := plan.Table{ID: h.Table, Health: h, Policy: p, Reads: h.Reads(p, now)}
+			h.Report(p, 1, now)
+			plan.Jobs([]plan.Table{in}, plan.Budget{}, now)
+		}
+		change := func(touched int) {
+			var all []catalog.PartitionDelta
+			for j := range touched {
+				all = append(all, delta(fmt.Sprint("p", j*7), int64(1-2*(l.n%2)), 1<<20))
 			}
-		})
+			now = now.Add(10 * time.Millisecond)
+			l.at = now
+			if !h.Apply(l.next("append", all...)) {
+				b.Fatal("does not follow")
+			}
+			look(h)
+		}
+		for _, c := range []struct {
+			name string
+			step func()
+		}{
+			{"clone", func() { h.Clone() }},
+			{"first", func() { look(h.Clone()) }},
+			{"unchanged", func() { look(h) }},
+			{"changed=1", func() { change(1) }},
+			{"changed=100", func() { change(100) }},
+		} {
+			b.Run(fmt.Sprintf("partitions=%d/%s", partitions, c.name), func(b *testing.B) {
+				look(h)
+				for b.Loop() {
+					c.step()
+				}
+			})
+		}
 	}
 }

@@ -65,23 +65,18 @@ func perMinute(count float64) float64 { return count * math.Ln2 / HalfLife.Minut
 // pause without a commit, and a partition that was busy is busy anew.
 const pause = time.Minute
 
-// warm counts a commit in the heat of the table and of its partitions.
-func (h *Health) warm(e catalog.Event, own bool) {
-	if !own {
-		h.Heat.Add(e.At, Heat{Commits: 1, Transactions: float64(max(e.Commits, 1))})
+// warm counts a commit in the heat of one of its partitions, before the partition
+// is changed.
+func (h *Health) warm(p *Partition, d catalog.PartitionDelta, at time.Time, own bool) {
+	if own {
+		p.Heat.Add(at, Heat{Joined: float64(d.RemovedFiles)})
+		return
 	}
-	for _, d := range e.Partitions {
-		p := h.at(d.SpecID, d.Partition)
-		if own {
-			p.Heat.Add(e.At, Heat{Joined: float64(d.RemovedFiles)})
-		} else {
-			p.Heat.Add(e.At, Heat{Commits: 1, Fragments: float64(d.AddedFiles)})
-			if e.At.Sub(p.Changed) >= pause {
-				p.Busy = e.At
-			}
-			h.Heat.Add(e.At, Heat{Fragments: float64(d.AddedFiles)})
-		}
+	p.Heat.Add(at, Heat{Commits: 1, Fragments: float64(d.AddedFiles)})
+	if at.Sub(p.Changed) >= pause {
+		p.Busy = at
 	}
+	h.Heat.Add(at, Heat{Fragments: float64(d.AddedFiles)})
 }
 
 // Compacted counts a compaction of a partition, and whether it lost against a
@@ -92,6 +87,7 @@ func (h *Health) Compacted(key string, lost bool, at time.Time) {
 		if lost {
 			heat.Conflicts = 1
 		}
+		h.touch(key)
 		p.Heat.Add(at, heat)
 	}
 }
@@ -124,6 +120,7 @@ func (h *Health) Scanned(keys []string, filters []Filter, times float64, at time
 	}
 	for _, k := range keys {
 		if p := h.Partitions[k]; p != nil {
+			h.touch(k)
 			p.Heat.Add(at, Heat{Reads: times})
 		}
 	}

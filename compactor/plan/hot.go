@@ -56,33 +56,48 @@ const (
 	hotEvents     = 20  // commits, scans or fragments of late: fewer prove nothing
 	hotConflicts  = 0.1 // of the compactions
 	hotRuns       = 5   // compactions of late
+	fewestReads   = 0.5 // of late, for a partition to count as one that is read
 )
+
+// nearly allows for sums of many that are equal but for rounding.
+const nearly = 1 - 1e-9
 
 // Hot finds the partitions that stand out: by their bytes, by the share of commits
 // or of scans that they take, by fragments that come faster than they are joined,
 // by compactions that lose against writers.
 func (h *Health) Hot(p Policy, now time.Time) Distribution {
+	d := h.hot(p, now)
+	if l := h.ledger; l.bytes.count > 0 {
+		d.Gini = gini(l.bytes.all(), l.sums.bytes)
+	}
+	return d
+}
+
+// hot is that without the Gini coefficient, which is of all partitions: it costs
+// what changed and what is hot.
+func (h *Health) hot(p Policy, now time.Time) Distribution {
+	l := h.lookAs(p, now)
 	d := Distribution{Partitions: len(h.Partitions)}
 	if len(h.Partitions) == 0 {
 		return d
 	}
-	bytes := make([]int64, 0, len(h.Partitions))
-	var total int64
-	var commits, reads float64
-	for _, q := range h.Partitions {
-		bytes = append(bytes, q.Bytes)
-		total += q.Bytes
-		heat := q.Heat.As(now)
-		commits += heat.Commits
-		reads += heat.Reads
+	l.cool(h)
+	candidates := maps.Clone(l.warm)
+	for i := 1; float64(i) <= 1/hotShare; i++ {
+		if i <= l.bytes.count {
+			candidates[l.bytes.at(l.bytes.count-i).key] = true
+		}
 	}
-	slices.Sort(bytes)
-	median := max(bytes[(len(bytes)-1)/2], 1)
-	d.Skew, d.Gini = float64(bytes[len(bytes)-1])/float64(median), gini(bytes, total)
+	total := l.sums.bytes
+	of := l.heat.As(now)
+	commits, reads := of.Commits*nearly, of.Reads*nearly
+	median := max(l.bytes.at((l.bytes.count-1)/2).n, 1)
+	d.Skew = float64(l.bytes.most().n) / float64(median)
 	n := float64(len(h.Partitions))
 	all := h.Heat.As(now)
 	few := len(h.Partitions) < hotPartitions
-	for key, q := range h.Partitions {
+	for key := range candidates {
+		q := h.Partitions[key]
 		heat := q.Heat.As(now)
 		hot := Hot{
 			Key: key, SpecID: q.SpecID, Values: q.Values, Files: q.Files, Bytes: q.Bytes,
@@ -150,6 +165,7 @@ func (h *Health) Inherit(old *Health) {
 	}
 	h.Heat, h.Demand = old.Heat, maps.Clone(old.Demand)
 	h.Waiting = old.Waiting
+	h.ledger = nil
 	h.Commits = max(h.Commits, old.Commits)
 	for key, p := range h.Partitions {
 		if q := old.Partitions[key]; q != nil {
@@ -159,10 +175,12 @@ func (h *Health) Inherit(old *Health) {
 }
 
 // Reads are how often each partition was read in an hour of late, by its key.
-func (h *Health) Reads(now time.Time) map[string]float64 {
+func (h *Health) Reads(p Policy, now time.Time) map[string]float64 {
 	var out map[string]float64
-	for key, p := range h.Partitions {
-		if n := p.Heat.As(now).Reads; n >= 0.5 {
+	l := h.lookAs(p, now)
+	l.cool(h)
+	for key := range l.warm {
+		if n := h.Partitions[key].Heat.As(now).Reads; n >= fewestReads {
 			if out == nil {
 				out = map[string]float64{}
 			}

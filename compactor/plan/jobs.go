@@ -116,10 +116,27 @@ func rank(perSecond float64, since time.Time) float64 {
 // so that small tables do not starve. Limits of a level hold for all that is
 // proposed here together.
 func Jobs(tables []Table, b Budget, now time.Time) Decision {
-	d := Decision{WhyNot: map[uuid.UUID]string{}}
-	bounds := map[uuid.UUID][]string{}
-	var all []Proposal
-	add := func(t Table, p Proposal) {
+	weighed := make([]Weighed, len(tables))
+	for i, t := range tables {
+		weighed[i] = t.Weigh(b, now)
+	}
+	return Choose(weighed, b, now)
+}
+
+// Weighed is what is worth doing on one table.
+type Weighed struct {
+	Table     uuid.UUID
+	Bounds    []string
+	Proposals []Proposal
+	// WhyNot says why there is no proposal of a compaction.
+	WhyNot string
+}
+
+// Weigh finds what is worth doing on a table. It is the part of [Jobs] that looks at
+// its health, and costs what changed there since the last look.
+func (t Table) Weigh(b Budget, now time.Time) Weighed {
+	w := Weighed{Table: t.ID, Bounds: t.Bounds}
+	add := func(p Proposal) {
 		since := now
 		if at, ok := t.Waiting[p.Kind]; ok && at.Before(now) {
 			since = at
@@ -128,26 +145,38 @@ func Jobs(tables []Table, b Budget, now time.Time) Decision {
 		if open, opens := t.Policy.Windows.Open(now); !open {
 			p.Held = fmt.Sprintf("outside of its windows, %s (%s); the next one opens at %s", t.Policy.Windows, PropertyWindows, opens.UTC().Format("Mon 15:04 UTC"))
 		}
-		all = append(all, p)
+		w.Proposals = append(w.Proposals, p)
 	}
-	for _, t := range tables {
-		bounds[t.ID] = t.Bounds
-		if p, why := t.compact(b.Rates, now); why != "" {
-			d.WhyNot[t.ID] = why
-		} else {
-			add(t, p)
-		}
-		if p, ok := t.expire(now); ok {
-			add(t, p)
-		}
-		if p, ok := t.manifests(now); ok {
-			add(t, p)
-		}
-		if p, ok := t.rebalance(b.Rates, now); ok {
-			add(t, p)
-		}
-		if p, ok := t.orphans(b, now); ok {
-			add(t, p)
+	if p, why := t.compact(b.Rates, now); why != "" {
+		w.WhyNot = why
+	} else {
+		add(p)
+	}
+	if p, ok := t.expire(now); ok {
+		add(p)
+	}
+	if p, ok := t.manifests(now); ok {
+		add(p)
+	}
+	if p, ok := t.rebalance(b.Rates, now); ok {
+		add(p)
+	}
+	if p, ok := t.orphans(b, now); ok {
+		add(p)
+	}
+	return w
+}
+
+// Choose decides which of the tables' proposals are done now.
+func Choose(tables []Weighed, b Budget, now time.Time) Decision {
+	d := Decision{WhyNot: map[uuid.UUID]string{}}
+	bounds := map[uuid.UUID][]string{}
+	var all []Proposal
+	for _, w := range tables {
+		bounds[w.Table] = w.Bounds
+		all = append(all, w.Proposals...)
+		if w.WhyNot != "" {
+			d.WhyNot[w.Table] = w.WhyNot
 		}
 	}
 	slices.SortFunc(all, func(a, b Proposal) int {
@@ -209,61 +238,83 @@ func (t Table) compact(rates Rates, now time.Time) (Proposal, string) {
 	if why := t.held(Compact, now); why != "" {
 		return Proposal{}, why
 	}
-	least, dirt := int64(t.Policy.MinFiles), int64(t.Policy.MaxDeletes)
-	if t.Pinned {
-		least, dirt = 4*least, 4*dirt
+	l := t.Health.look(t.Policy, t.Pinned, now)
+	todo := l.todo.clone()
+	back := t.Health.HoldsBack(t.Policy, now)
+	for key := range back {
+		todo.add(l.entries[key].verdict, -1)
+		todo.add(t.Health.Partitions[key].judge(t.Policy, t.Pinned, true, now), 1)
 	}
-	p := Proposal{Table: t.ID, Ident: t.Ident, Kind: Compact}
-	work := map[Tier]int64{}
-	var saved, partitions, most int64
-	wait := t.Health.HoldsBack(t.Policy, now)
-	for key, q := range t.Health.Partitions {
-		small := q.small(t.Policy)
-		fresh := q.Files - q.Settled
-		idle := now.Sub(q.Changed)
-		quiet := idle >= t.Policy.Quiet
-		deletes := q.Deletes - q.SettledDeletes
-		dirty := (deletes >= dirt || quiet && deletes > 0) && !wait[key]
-		enough := fresh > 0 && (small >= least && fresh >= least-1 || quiet && small >= 2) ||
-			!q.Final && small >= 2 && idle >= longQuiet*t.Policy.Quiet
-		old := t.Policy.Reshape && q.SpecID != t.Policy.SpecID && fresh > 0
-		large := q.oversized(t.Policy)
-		split := fresh > 0 && large > 0 && !wait[key]
-		most = max(most, small)
-		if !enough && !dirty && !old && !split {
-			continue
-		}
-		partitions++
-		gone := max(small-1, 0) + q.Deletes
-		split = split && gone == 0
-		saved += gone
-		// A file that nobody reads is worth one; each doubling of the reads one more.
-		p.Benefit += float64(gone) * (1 + math.Log2(1+max(t.Reads[key], 0)))
-		switch {
-		case old:
-			work[Reshape] += q.Bytes
-		case dirty, split:
-			work[Rewrite] += q.Bytes
-		case t.Policy.fuses(1):
-			work[Fuse] += q.smallBytes(t.Policy)
-		default:
-			work[Rewrite] += q.smallBytes(t.Policy)
-		}
-	}
-	if partitions == 0 {
+	if todo.partitions == 0 {
 		return Proposal{}, fmt.Sprintf("no partition has %d small files that are new (the most is %d), nor 2 without a commit for %s",
-			least, most, t.Policy.Quiet)
+			least(t.Policy, t.Pinned), l.small.most().n, t.Policy.Quiet)
 	}
-	for tier, bytes := range work {
-		p.Bytes += bytes
-		p.Seconds += rates.Seconds(tier, bytes)
+	p := Proposal{Table: t.ID, Ident: t.Ident, Kind: Compact, Benefit: float64(todo.gone)}
+	for _, key := range slices.Sorted(maps.Keys(t.Reads)) {
+		// A file that nobody reads is worth one; each doubling of the reads one more.
+		v := l.entries[key].verdict
+		if q := t.Health.Partitions[key]; q != nil && back[key] {
+			v = q.judge(t.Policy, t.Pinned, true, now)
+		}
+		if v.work {
+			p.Benefit += float64(v.gone) * math.Log2(1+max(t.Reads[key], 0))
+		}
 	}
+	for _, tier := range []Tier{Fuse, Rewrite, Reshape} {
+		if load := todo.tiers[tier]; load.partitions > 0 {
+			p.Bytes += load.bytes
+			p.Seconds += rates.Seconds(tier, load.bytes)
+		}
+	}
+	saved, partitions := todo.gone, todo.partitions
 	p.Reason = fmt.Sprintf("%s can go in %s", count(saved, "file"), count(partitions, "partition"))
 	if saved == 0 {
 		p.Benefit = 1
 		p.Reason = fmt.Sprintf("files of an old partition spec, or too large, in %s", count(partitions, "partition"))
 	}
 	return p, ""
+}
+
+// least is how many small files a busy partition must hold before they are joined.
+func least(p Policy, pinned bool) int64 {
+	if pinned {
+		return 4 * int64(p.MinFiles)
+	}
+	return int64(p.MinFiles)
+}
+
+// judge says what a compaction has to do in a partition. Time changes it when the
+// partition has been quiet for Policy.Quiet, and for [longQuiet] times that.
+func (q *Partition) judge(p Policy, pinned, heldBack bool, now time.Time) verdict {
+	least, dirt := least(p, pinned), int64(p.MaxDeletes)
+	if pinned {
+		dirt *= 4
+	}
+	small := q.small(p)
+	fresh := q.Files - q.Settled
+	idle := now.Sub(q.Changed)
+	quiet := idle >= p.Quiet
+	deletes := q.Deletes - q.SettledDeletes
+	dirty := (deletes >= dirt || quiet && deletes > 0) && !heldBack
+	enough := fresh > 0 && (small >= least && fresh >= least-1 || quiet && small >= 2) ||
+		!q.Final && small >= 2 && idle >= longQuiet*p.Quiet
+	old := p.Reshape && q.SpecID != p.SpecID && fresh > 0
+	split := fresh > 0 && q.oversized(p) > 0 && !heldBack
+	if !enough && !dirty && !old && !split {
+		return verdict{}
+	}
+	v := verdict{work: true, gone: max(small-1, 0) + q.Deletes}
+	switch {
+	case old:
+		v.tier, v.bytes = Reshape, q.Bytes
+	case dirty, split && v.gone == 0:
+		v.tier, v.bytes = Rewrite, q.Bytes
+	case p.fuses(1):
+		v.tier, v.bytes = Fuse, q.smallBytes(p)
+	default:
+		v.tier, v.bytes = Rewrite, q.smallBytes(p)
+	}
+	return v
 }
 
 func (t Table) expire(now time.Time) (Proposal, bool) {

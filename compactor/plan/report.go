@@ -30,8 +30,6 @@ type Report struct {
 	Partitions  int
 	// Skew is the largest partition over the median one, by bytes.
 	Skew float64
-	// Gini of the partitions' bytes: 0 where all are equal.
-	Gini float64
 	// Hot partitions, the largest first.
 	Hot []Hot
 }
@@ -45,15 +43,9 @@ var remedies = map[string]string{
 // Report judges a table. snapshots is the number that its metadata holds.
 func (h *Health) Report(p Policy, snapshots int, now time.Time) Report {
 	r := Report{Score: 100, Partitions: len(h.Partitions)}
-	var excess, deletes, oversized int64
-	for _, q := range h.Partitions {
-		r.Files += q.Files
-		r.Bytes += q.Bytes
-		r.SmallFiles += q.small(p)
-		excess += q.excess(p)
-		deletes += q.Deletes
-		oversized += q.oversized(p)
-	}
+	sums := h.lookAs(p, now).sums
+	r.Files, r.Bytes, r.SmallFiles = sums.files, sums.bytes, sums.small
+	excess, deletes, oversized := sums.excess, sums.deletes, sums.oversized
 	if r.Files > 0 {
 		r.AverageFile = r.Bytes / r.Files
 	}
@@ -68,8 +60,8 @@ func (h *Health) Report(p Policy, snapshots int, now time.Time) Report {
 	if oversized > 0 {
 		r.lose("oversized", 10*share(oversized, r.Files), fmt.Sprintf("%s over %s; a compaction splits them", count(oversized, "file"), Size(p.Oversized())))
 	}
-	d := h.Hot(p, now)
-	r.Skew, r.Gini, r.Hot = d.Skew, d.Gini, d.Hot
+	d := h.hot(p, now)
+	r.Skew, r.Hot = d.Skew, d.Hot
 	if len(r.Hot) > 0 {
 		hot := r.Hot[0]
 		var why []string
@@ -79,7 +71,7 @@ func (h *Health) Report(p Policy, snapshots int, now time.Time) Report {
 		r.lose("skew", 15*max(hot.Share, hot.CommitShare/2), fmt.Sprintf("%s is hot: %s; a rebalance cools it",
 			PartitionText(hot.Values), strings.Join(why, "; ")))
 	}
-	if why, crowded := h.Crowded(p); crowded {
+	if why, crowded := h.crowded(p, sums.bytes); crowded {
 		r.lose("over_partitioned", 15, why+"; no compaction joins files of two partitions, a coarser partition spec would")
 	}
 	if p.MaxSnapshots > 0 && snapshots > p.MaxSnapshots {

@@ -127,6 +127,10 @@ func (h *Health) Crowded(p Policy) (why string, crowded bool) {
 	for _, q := range h.Partitions {
 		bytes += q.Bytes
 	}
+	return h.crowded(p, bytes)
+}
+
+func (h *Health) crowded(p Policy, bytes int64) (why string, crowded bool) {
 	n := int64(len(h.Partitions))
 	if n < manyPartitions || bytes/n >= p.Target/coarse {
 		return "", false

@@ -1,6 +1,7 @@
 package compactor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -164,15 +165,9 @@ func (s *Service) completeFix(ctx context.Context, id uuid.UUID, f keptFix) erro
 		if err != nil {
 			return fmt.Errorf("measure a fix: %w", err)
 		}
-		sc, err := s.cfg.Lake.Plan(ctx, t.Metadata, snapshotOf(t.Metadata, f.JobID), nil)
-		if err != nil {
+		if err := s.compare(ctx, t, &f.Fix); err != nil {
 			return fmt.Errorf("measure a fix of %s: %w", t.Ident, err)
 		}
-		after, err := s.survey(t.Metadata, sc, f.Fix)
-		if err != nil {
-			return fmt.Errorf("measure a fix of %s: %w", t.Ident, err)
-		}
-		f.After = &after
 	}
 	f.After.Commits, f.After.CommitP50, f.After.CommitP95 = latency.Commits, latency.P50, latency.P95
 	value, err := json.Marshal(f.Fix)
@@ -183,15 +178,51 @@ func (s *Service) completeFix(ctx context.Context, id uuid.UUID, f keptFix) erro
 	return err
 }
 
-// snapshotOf is the last snapshot that a job made; 0, the head, when it has expired.
-func snapshotOf(meta table.Metadata, job string) (id int64) {
-	sequence := int64(-1)
+// compare surveys the partition after a fix, and once more before it: what writers
+// added while the fix was at work is in both, so that they differ by the fix alone.
+func (s *Service) compare(ctx context.Context, t *catalog.Table, f *Fix) error {
+	before, after := snapshotsOf(t.Metadata, f.JobID)
+	at := func(snapshot int64) (Measure, error) {
+		sc, err := s.cfg.Lake.Plan(ctx, t.Metadata, snapshot, nil)
+		if err != nil {
+			return Measure{}, err
+		}
+		return s.survey(t.Metadata, sc, *f)
+	}
+	now, err := at(after)
+	if err != nil {
+		return err
+	}
+	f.After = &now
+	if before == 0 || before == f.Before.SnapshotID {
+		return nil
+	}
+	m, err := at(before)
+	if err != nil {
+		return err
+	}
+	m.At, m.Commits, m.CommitP50, m.CommitP95 = f.Before.At, f.Before.Commits, f.Before.CommitP50, f.Before.CommitP95
+	f.Before = m
+	return nil
+}
+
+// snapshotsOf are the one before the first that a job made, and the last that it
+// made; 0 where they have expired.
+func snapshotsOf(meta table.Metadata, job string) (before, last int64) {
+	var mine []table.Snapshot
 	for _, snap := range meta.Snapshots() {
-		if snap.Summary != nil && snap.Summary.Properties["firn.job"] == job && snap.SequenceNumber > sequence {
-			id, sequence = snap.SnapshotID, snap.SequenceNumber
+		if snap.Summary != nil && snap.Summary.Properties["firn.job"] == job {
+			mine = append(mine, snap)
 		}
 	}
-	return id
+	if len(mine) == 0 {
+		return 0, 0
+	}
+	slices.SortFunc(mine, func(a, b table.Snapshot) int { return cmp.Compare(a.SequenceNumber, b.SequenceNumber) })
+	if parent := mine[0].ParentSnapshotID; parent != nil && meta.SnapshotByID(*parent) != nil {
+		before = *parent
+	}
+	return before, mine[len(mine)-1].SnapshotID
 }
 
 // survey plans a fix's lookups over the files of its partition in a snapshot.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -276,6 +277,34 @@ func TestRebalanceThroughFaults(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A record compares the same rows: what a writer adds while a job is at work is in both
+// of its measures, or in none.
+func TestARecordComparesTheSameRows(t *testing.T) {
+	var once sync.Once
+	var append func()
+	h := newHouse(t, func(c *compactor.Config) {
+		c.Tick = 10 * time.Millisecond
+		c.BeforeCommit = func(context.Context) { once.Do(func() { append() }) }
+	})
+	h.Run(h.service.Run)
+	tbl := h.heat(iceberg.Properties{"firn.hot.columns": "id"})
+	append = func() {
+		for i := range 5 {
+			h.Commit(h.load(tbl), table.OpAppend, h.Write(h.load(tbl), shuffledSQL("United Kingdom", 30_000+i*1000, 1000))...)
+		}
+	}
+	h.known(tbl, func(hot compactor.HotPartitions) bool { return len(hot.Partitions) > 0 })
+	j := h.rebalance(tbl, plan.StepCluster, nil)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	fixes, err := h.service.Fixes(t.Context(), tbl.ID)
+	require.NoError(t, err)
+	require.Len(t, fixes, 1)
+	f := fixes[0]
+	require.Equal(t, int64(29_000), f.Before.Rows)
+	require.Equal(t, int64(29_000), f.After.Rows)
+	require.InDelta(t, f.After.Lookups[0].Files+20, f.Before.Lookups[0].Files, 4)
 }
 
 // The planner proposes it by itself, once the partition is cool.

@@ -225,7 +225,7 @@ var (
 )
 
 func (h handler) ListJobs(ctx context.Context, req *connect.Request[firnv1.ListJobsRequest]) (*connect.Response[firnv1.ListJobsResponse], error) {
-	f := jobs.Filter{Limit: int(min(req.Msg.GetLimit(), 10_000))}
+	f := jobs.Filter{Limit: int(min(req.Msg.GetLimit(), 10_000)), Schedule: req.Msg.GetSchedule(), Request: req.Msg.GetRequestId()}
 	for _, st := range req.Msg.GetStates() {
 		f.States = append(f.States, states[st])
 	}

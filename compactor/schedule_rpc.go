@@ -54,7 +54,7 @@ func (s *Service) scheduleProto(c schedule.Schedule) *firnv1.Schedule {
 		out.Firings = append(out.Firings, firingProto(c.Firings[len(c.Firings)-1-i]))
 	}
 	for _, w := range c.Waiting {
-		out.Waiting = append(out.Waiting, &firnv1.WaitingFiring{Due: stamp(w.Due), WaitsFor: string(w.Cause)})
+		out.Waiting = append(out.Waiting, &firnv1.WaitingFiring{Due: stamp(w.Due), WaitsFor: string(w.Cause), RequestId: w.Request})
 	}
 	return out
 }
@@ -63,6 +63,7 @@ func firingProto(f schedule.Firing) *firnv1.Firing {
 	return &firnv1.Firing{
 		Due: stamp(f.Due), Until: stamp(f.Until), Count: uint64(max(f.Count, 0)), At: stamp(f.At), Outcome: flip(firingOutcomes, f.Outcome),
 		Reason: f.Reason, Jobs: f.Jobs, JobsMade: uint32(max(f.Made, 0)), LeftOut: uint32(max(f.LeftOut, 0)),
+		RequestId: f.Request,
 	}
 }
 

@@ -268,6 +268,12 @@ func TestMaintenanceService(t *testing.T) {
 		require.Len(t, asked.Msg.Schedule.Firings, 1)
 		require.Len(t, asked.Msg.Firing.Jobs, 1)
 		require.Equal(t, "night", h.wait(asked.Msg.Firing.Jobs[0]).Schedule)
+		require.Equal(t, "one", asked.Msg.Firing.RequestId)
+	}
+	for want, request := range map[int]string{1: "one", 0: "two"} {
+		made, err := client.ListJobs(ctx, connect.NewRequest(&firnv1.ListJobsRequest{Schedule: "night", RequestId: request}))
+		require.NoError(t, err)
+		require.Len(t, made.Msg.Jobs, want, "jobs of the call %s", request)
 	}
 	resumed, err := client.ResumeSchedule(ctx, connect.NewRequest(&firnv1.ResumeScheduleRequest{Name: "night"}))
 	require.NoError(t, err)

@@ -66,6 +66,8 @@ type Spec struct {
 	// Schedule is the name of the one that made it.
 	Schedule string `json:"schedule,omitempty"`
 	Reason   string `json:"reason,omitempty"`
+	// Request is the id of the call that asked for the firing of the schedule.
+	Request string `json:"request,omitempty"`
 	// Priority: higher is claimed first; among equals the older one.
 	Priority float64 `json:"priority,omitempty"`
 	// Full asks for all the work there is, not only what is worth it now.

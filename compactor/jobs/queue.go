@@ -225,7 +225,14 @@ func (q *Queue) Get(ctx context.Context, id string) (Job, error) {
 type Filter struct {
 	States []State
 	Ident  *catalog.Ident
-	Limit  int // default 100
+	// Schedule and Request are those of [Spec].
+	Schedule, Request string
+	Limit             int // default 100
+}
+
+func (f *Filter) match(j *Job) bool {
+	return (len(f.States) == 0 || slices.Contains(f.States, j.State)) && (f.Ident == nil || f.Ident.String() == j.Ident.String()) &&
+		(f.Schedule == "" || f.Schedule == j.Schedule) && (f.Request == "" || f.Request == j.Request)
 }
 
 // List answers jobs, newest first, and how many there are in each state.
@@ -243,13 +250,14 @@ func (q *Queue) List(ctx context.Context, f Filter) ([]Job, map[State]int, error
 				return nil, nil, err
 			}
 			counts[j.State]++
-			if len(f.States) > 0 && !slices.Contains(f.States, j.State) || f.Ident != nil && f.Ident.String() != j.Ident.String() {
-				continue
+			if f.match(&j) {
+				all = append(all, q.overlay(j))
 			}
-			all = append(all, q.overlay(j))
 		}
 	}
 	slices.SortFunc(all, func(a, b Job) int { return cmp.Compare(b.ID, a.ID) })
+	// One that ends between the two scans is in both.
+	all = slices.CompactFunc(all, func(a, b Job) bool { return a.ID == b.ID })
 	return all[:min(len(all), cmp.Or(f.Limit, 100))], counts, nil
 }
 

@@ -318,6 +318,9 @@ func (b *Book) carryOut(ctx context.Context, s Schedule, d Decision, now time.Ti
 			if specs, err = b.cfg.Jobs(ctx, s.Definition); err != nil {
 				return err
 			}
+			for i := range specs {
+				specs[i].Request = d.Fire.Request
+			}
 		}
 		made, err := b.cfg.Queue.SubmitWith(ctx, specs, func(made []jobs.Job) catalog.Batch {
 			next := d.Next.clone()

@@ -64,7 +64,7 @@ func scheduling(t *testing.T, base string) {
 			}
 		}
 	}
-	assert.Equal(t, 26, commands)
+	assert.Equal(t, 28, commands)
 
 	cronJob := blocks(string(text), "yaml")
 	require.Len(t, cronJob, 1)

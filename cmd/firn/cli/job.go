@@ -52,12 +52,12 @@ func (a *app) jobCommands() []*cobra.Command {
 
 func (a *app) jobList() *cobra.Command {
 	var states []string
-	var table string
+	var table, schedule string
 	var limit uint32
 	cmd := &cobra.Command{
 		Use: "ls", Short: "List jobs, newest first", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			request := &firnv1.ListJobsRequest{Limit: limit}
+			request := &firnv1.ListJobsRequest{Limit: limit, Schedule: schedule}
 			for _, name := range states {
 				value, ok := firnv1.JobState_value["JOB_STATE_"+strings.ToUpper(name)]
 				if !ok {
@@ -76,24 +76,32 @@ func (a *app) jobList() *cobra.Command {
 			if err != nil {
 				return a.remote("list jobs", err)
 			}
-			g := grid{header: []string{"job", "kind", "state", "on", "tier", "files", "bytes", "trigger", "created", "progress", "reason"}}
-			var items []proto.Message
-			for _, j := range answer.Msg.GetJobs() {
-				g.rows = append(g.rows, []string{
-					j.GetId(), kindName(j.GetKind()), stateName(j.GetState()), cmp.Or(j.GetModel(), TableName(j.GetTable())), j.GetTier(),
-					change(j, Count(j.GetFilesIn()), Count(j.GetFilesOut())), change(j, Bytes(j.GetBytesIn()), Bytes(j.GetBytesOut())),
-					j.GetTrigger(), ago(j.GetCreatedAt()), cmp.Or(progressText(j), "-"), cmp.Or(j.GetError(), j.GetReason()),
-				})
-				items = append(items, j)
-			}
-			return a.print(answer.Msg, g, items...)
+			return a.printJobs(answer.Msg)
 		},
 	}
 	cmd.Flags().StringSliceVar(&states, "state", nil, "queued|running|succeeded|failed|cancelled")
 	cmd.Flags().StringVar(&table, "table", "", "only jobs on this table")
+	cmd.Flags().StringVar(&schedule, "schedule", "", "only jobs that this schedule made")
 	cmd.Flags().Uint32Var(&limit, "limit", 50, "jobs at the most")
 	return cmd
 }
+
+func (a *app) printJobs(list *firnv1.ListJobsResponse) error {
+	g := grid{header: []string{"job", "kind", "state", "on", "tier", "files", "bytes", "trigger", "created", "progress", "reason"}}
+	var items []proto.Message
+	for _, j := range list.GetJobs() {
+		g.rows = append(g.rows, []string{
+			j.GetId(), kindName(j.GetKind()), stateName(j.GetState()), jobOn(j), j.GetTier(),
+			change(j, Count(j.GetFilesIn()), Count(j.GetFilesOut())), change(j, Bytes(j.GetBytesIn()), Bytes(j.GetBytesOut())),
+			j.GetTrigger(), ago(j.GetCreatedAt()), cmp.Or(progressText(j), "-"), cmp.Or(j.GetError(), j.GetReason()),
+		})
+		items = append(items, j)
+	}
+	return a.print(list, g, items...)
+}
+
+// jobOn is the model or the table that a job works on.
+func jobOn(j *firnv1.Job) string { return cmp.Or(j.GetModel(), TableName(j.GetTable())) }
 
 // progressText says how far a running job is: the step, bytes done of bytes in all,
 // and what is left at its own rate, once that means something.

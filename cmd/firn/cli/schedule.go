@@ -325,21 +325,31 @@ func policyChoices(prefix string, names map[string]int32) string {
 
 func (a *app) scheduleRun() *cobra.Command {
 	var request string
+	var wait bool
 	run := &cobra.Command{
 		Use: "run NAME", Short: "Fire a schedule now, whatever its clock, windows and a pause say", Args: cobra.ExactArgs(1),
+		Long: `Fire a schedule now, whatever its clock, windows and a pause say; its overlap policy holds, and where
+that skips the firing the exit code is 5. With --wait the command waits for the firing, when that has to
+wait for the jobs of an earlier one, and then for all jobs it made; the exit code is 0 only when each
+succeeded.`,
+		Example: `  firn schedule run nightly
+  firn schedule run nightly --wait`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name := args[0]
-			answer, err := a.jobs().RunSchedule(cmd.Context(), connect.NewRequest(&firnv1.RunScheduleRequest{Name: name, RequestId: cmp.Or(request, uuid.NewString())}))
+			name, request := args[0], cmp.Or(request, uuid.NewString())
+			answer, err := a.jobs().RunSchedule(cmd.Context(), connect.NewRequest(&firnv1.RunScheduleRequest{Name: name, RequestId: request}))
 			if err != nil {
 				return a.remote("run schedule "+name, err)
 			}
 			f := answer.Msg.GetFiring()
+			if wait {
+				return a.awaitFiring(cmd, name, request, f)
+			}
 			outcome := "waits"
 			if f != nil {
 				outcome = policyName(f.GetOutcome())
 			}
-			if f.GetOutcome() == firnv1.FiringOutcome_FIRING_OUTCOME_SKIPPED {
-				return &Fault{What: "run schedule " + name, Why: f.GetReason(), Help: "firn schedule show " + name, Exit: ExitConflict}
+			if err := skipFault(name, f); err != nil {
+				return err
 			}
 			g := grid{header: []string{"outcome", "made", "jobs"}, rows: [][]string{{outcome, Count(f.GetJobsMade()), strings.Join(f.GetJobs(), " ")}}, right: []int{1}}
 			if err := a.print(answer.Msg, g); err != nil || a.quiet {
@@ -354,5 +364,6 @@ func (a *app) scheduleRun() *cobra.Command {
 		},
 	}
 	run.Flags().StringVar(&request, "request-id", "", "makes a repeated call the same one (default: a fresh id)")
+	run.Flags().BoolVar(&wait, "wait", false, "wait for the firing and for the jobs it makes; the exit code is theirs")
 	return run
 }

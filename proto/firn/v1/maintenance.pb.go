@@ -1048,9 +1048,13 @@ func (x *SubmitJobResponse) GetJob() *Job {
 type ListJobsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// All when empty.
-	States        []JobState `protobuf:"varint,1,rep,packed,name=states,proto3,enum=firn.v1.JobState" json:"states,omitempty"`
-	Table         *TableRef  `protobuf:"bytes,2,opt,name=table,proto3" json:"table,omitempty"`
-	Limit         uint32     `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	States []JobState `protobuf:"varint,1,rep,packed,name=states,proto3,enum=firn.v1.JobState" json:"states,omitempty"`
+	Table  *TableRef  `protobuf:"bytes,2,opt,name=table,proto3" json:"table,omitempty"`
+	Limit  uint32     `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Those that this schedule made.
+	Schedule string `protobuf:"bytes,4,opt,name=schedule,proto3" json:"schedule,omitempty"`
+	// Those of the firing that this call of RunSchedule asked for.
+	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1104,6 +1108,20 @@ func (x *ListJobsRequest) GetLimit() uint32 {
 		return x.Limit
 	}
 	return 0
+}
+
+func (x *ListJobsRequest) GetSchedule() string {
+	if x != nil {
+		return x.Schedule
+	}
+	return ""
+}
+
+func (x *ListJobsRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 type ListJobsResponse struct {
@@ -1718,7 +1736,9 @@ type Firing struct {
 	Jobs     []string `protobuf:"bytes,7,rep,name=jobs,proto3" json:"jobs,omitempty"`
 	JobsMade uint32   `protobuf:"varint,8,opt,name=jobs_made,json=jobsMade,proto3" json:"jobs_made,omitempty"`
 	// Jobs not made, as one was active for the table.
-	LeftOut       uint32 `protobuf:"varint,9,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
+	LeftOut uint32 `protobuf:"varint,9,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
+	// Id of the call of RunSchedule that asked for it.
+	RequestId     string `protobuf:"bytes,10,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1816,11 +1836,20 @@ func (x *Firing) GetLeftOut() uint32 {
 	return 0
 }
 
+func (x *Firing) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 type WaitingFiring struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Due   *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=due,proto3" json:"due,omitempty"`
 	// window, overlap, replace, missed.
-	WaitsFor      string `protobuf:"bytes,2,opt,name=waits_for,json=waitsFor,proto3" json:"waits_for,omitempty"`
+	WaitsFor string `protobuf:"bytes,2,opt,name=waits_for,json=waitsFor,proto3" json:"waits_for,omitempty"`
+	// Id of the call of RunSchedule that asked for it.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1865,6 +1894,13 @@ func (x *WaitingFiring) GetDue() *timestamppb.Timestamp {
 func (x *WaitingFiring) GetWaitsFor() string {
 	if x != nil {
 		return x.WaitsFor
+	}
+	return ""
+}
+
+func (x *WaitingFiring) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
 	}
 	return ""
 }
@@ -3645,11 +3681,14 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"\tpartition\x18\x15 \x03(\v2\x17.firn.v1.PartitionFieldR\tpartition\x12\x18\n" +
 	"\areshape\x18\x04 \x01(\bR\areshape\"3\n" +
 	"\x11SubmitJobResponse\x12\x1e\n" +
-	"\x03job\x18\x01 \x01(\v2\f.firn.v1.JobR\x03job\"{\n" +
+	"\x03job\x18\x01 \x01(\v2\f.firn.v1.JobR\x03job\"\xb6\x01\n" +
 	"\x0fListJobsRequest\x12)\n" +
 	"\x06states\x18\x01 \x03(\x0e2\x11.firn.v1.JobStateR\x06states\x12'\n" +
 	"\x05table\x18\x02 \x01(\v2\x11.firn.v1.TableRefR\x05table\x12\x14\n" +
-	"\x05limit\x18\x03 \x01(\rR\x05limit\"\xae\x01\n" +
+	"\x05limit\x18\x03 \x01(\rR\x05limit\x12\x1a\n" +
+	"\bschedule\x18\x04 \x01(\tR\bschedule\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\"\xae\x01\n" +
 	"\x10ListJobsResponse\x12 \n" +
 	"\x04jobs\x18\x01 \x03(\v2\f.firn.v1.JobR\x04jobs\x12=\n" +
 	"\x06counts\x18\x02 \x03(\v2%.firn.v1.ListJobsResponse.CountsEntryR\x06counts\x1a9\n" +
@@ -3691,7 +3730,7 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"\afirings\x18\x0e \x03(\v2\x0f.firn.v1.FiringR\afirings\x120\n" +
 	"\awaiting\x18\x0f \x03(\v2\x16.firn.v1.WaitingFiringR\awaiting\x126\n" +
 	"\bupcoming\x18\x10 \x03(\v2\x1a.google.protobuf.TimestampR\bupcoming\x12\x16\n" +
-	"\x06broken\x18\x11 \x01(\tR\x06broken\"\xc0\x02\n" +
+	"\x06broken\x18\x11 \x01(\tR\x06broken\"\xdf\x02\n" +
 	"\x06Firing\x12,\n" +
 	"\x03due\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x03due\x120\n" +
 	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x14\n" +
@@ -3701,10 +3740,15 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04jobs\x18\a \x03(\tR\x04jobs\x12\x1b\n" +
 	"\tjobs_made\x18\b \x01(\rR\bjobsMade\x12\x19\n" +
-	"\bleft_out\x18\t \x01(\rR\aleftOut\"Z\n" +
+	"\bleft_out\x18\t \x01(\rR\aleftOut\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\n" +
+	" \x01(\tR\trequestId\"y\n" +
 	"\rWaitingFiring\x12,\n" +
 	"\x03due\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x03due\x12\x1b\n" +
-	"\twaits_for\x18\x02 \x01(\tR\bwaitsFor\"\x16\n" +
+	"\twaits_for\x18\x02 \x01(\tR\bwaitsFor\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"\x16\n" +
 	"\x14ListSchedulesRequest\"H\n" +
 	"\x15ListSchedulesResponse\x12/\n" +
 	"\tschedules\x18\x01 \x03(\v2\x11.firn.v1.ScheduleR\tschedules\"(\n" +

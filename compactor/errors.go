@@ -9,7 +9,9 @@ import (
 	"github.com/firnlake/firn/catalog"
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/compactor/rewrite"
+	"github.com/firnlake/firn/compactor/schedule"
 	"github.com/firnlake/firn/internal/duck"
+	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 )
 
 // rpcError gives an error its Connect code. What the caller cannot know about
@@ -36,5 +38,13 @@ func (s *Service) rpcError(ctx context.Context, err error) error {
 		s.cfg.Logger.ErrorContext(ctx, "job service", "error", err)
 		return connect.NewError(code, errors.New("internal error of the compactor; its log says more"))
 	}
-	return connect.NewError(code, err)
+	out := connect.NewError(code, err)
+	if faults, ok := errors.AsType[schedule.Invalids](err); ok {
+		for _, f := range faults {
+			if detail, err := connect.NewErrorDetail(&firnv1.ScheduleFault{Field: f.Field, What: f.What, Why: f.Why, Help: f.Help}); err == nil {
+				out.AddDetail(detail)
+			}
+		}
+	}
+	return out
 }

@@ -2,8 +2,10 @@ package compactor_test
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +17,44 @@ import (
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
 )
+
+// A dry run says all that is wrong, each with its field.
+func TestFaultsOfASchedule(t *testing.T) {
+	h := newHouse(t)
+	_, handler := h.service.Handler()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	client := firnv1connect.NewMaintenanceServiceClient(server.Client(), server.URL)
+	for _, c := range []struct {
+		want string
+		s    *firnv1.Schedule
+	}{
+		{"cron time_zone", &firnv1.Schedule{Name: "x", Cron: "61 * * * *", TimeZone: "Mars/Olympus", Kind: firnv1.JobKind_JOB_KIND_COMPACT}},
+		{"cron name overlap windows windows", &firnv1.Schedule{Name: "a b", Overlap: 9, Windows: []string{"22-06", "22:00-06:00", "someday 22:00-06:00"}, Kind: firnv1.JobKind_JOB_KIND_COMPACT}},
+		{"cron", &firnv1.Schedule{Name: "x", Cron: "0 2 30 2 *", Kind: firnv1.JobKind_JOB_KIND_COMPACT}},
+		{"cron", &firnv1.Schedule{Name: "x", Cron: "0 12 * * *", Windows: []string{"22:00-06:00"}, Outside: firnv1.OutsidePolicy_OUTSIDE_POLICY_SKIP, Kind: firnv1.JobKind_JOB_KIND_COMPACT}},
+		{"kind missed", &firnv1.Schedule{Name: "x", Cron: "@daily", Missed: 9}},
+		{"model name", &firnv1.Schedule{Cron: "@daily", Kind: firnv1.JobKind_JOB_KIND_PROMOTE}},
+	} {
+		_, err := client.PutSchedule(t.Context(), connect.NewRequest(&firnv1.PutScheduleRequest{DryRun: true, Schedule: c.s}))
+		require.Equal(t, connect.CodeInvalidArgument, connect.CodeOf(err), "%v", err)
+		refused, ok := errors.AsType[*connect.Error](err)
+		require.True(t, ok)
+		var fields []string
+		for _, d := range refused.Details() {
+			value, err := d.Value()
+			require.NoError(t, err)
+			f := value.(*firnv1.ScheduleFault)
+			fields = append(fields, f.Field)
+			for _, text := range []string{f.What, f.Why, f.Help} {
+				require.NotEmpty(t, text, f.Field)
+			}
+		}
+		slices.Sort(fields)
+		require.Equal(t, c.want, strings.Join(fields, " "))
+		require.Len(t, strings.Split(refused.Message(), "\n"), 3, "the message is that of the first")
+	}
+}
 
 // A schedule whose record cannot be read is an error in the log once, is shown with
 // what is wrong, is refused with what helps, and can be put again and removed.

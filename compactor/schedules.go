@@ -2,6 +2,7 @@ package compactor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,16 +17,24 @@ func (s *Service) Schedules() *schedule.Book { return s.schedules }
 // PutSchedule makes or changes a schedule, as [schedule.Book.Put] does, if its kind
 // is one and has what it needs.
 func (s *Service) PutSchedule(ctx context.Context, d schedule.Definition, dry bool) (schedule.Schedule, error) {
+	var fault *schedule.Invalid
 	switch d.Kind {
 	case KindCompact, KindRebalance, KindExpire, KindManifests, KindOrphans:
 	case KindPromote:
 		if d.Model == "" {
-			return schedule.Schedule{}, &schedule.Invalid{What: "a promotion needs a model", Why: "schedule " + d.Name + " names none", Help: "--kind promote --model silver.lines"}
+			fault = &schedule.Invalid{Field: "model", What: "a promotion needs a model", Why: "schedule " + d.Name + " names none", Help: "--kind promote --model silver.lines"}
 		}
 	default:
-		return schedule.Schedule{}, &schedule.Invalid{
-			What: fmt.Sprintf("kind %q is unknown", d.Kind), Why: "a schedule makes jobs of one of the kinds compact, rebalance, expire, manifests, orphans, promote", Help: "--kind compact",
+		fault = &schedule.Invalid{
+			Field: "kind", What: fmt.Sprintf("kind %q is unknown", d.Kind), Why: "a schedule makes jobs of one of the kinds compact, rebalance, expire, manifests, orphans, promote", Help: "--kind compact",
 		}
+	}
+	if fault != nil {
+		faults := schedule.Invalids{fault}
+		if others, ok := errors.AsType[schedule.Invalids](d.Check(s.cfg.Now())); ok {
+			faults = append(faults, others...)
+		}
+		return schedule.Schedule{}, faults
 	}
 	return s.schedules.Put(ctx, d, dry)
 }

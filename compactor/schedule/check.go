@@ -9,65 +9,88 @@ import (
 	"github.com/firnlake/firn/catalog"
 )
 
-// Invalid is a definition that cannot be kept: what is wrong, why, and what helps,
-// a line each. It is a [catalog.ErrInvalid].
-type Invalid struct{ What, Why, Help string }
+// Invalid is a fault of a definition, for which it cannot be kept: what is wrong,
+// why, and what helps, a line each. It is a [catalog.ErrInvalid].
+type Invalid struct {
+	// Field that is at fault: name, cron, time_zone, kind, model, windows, outside,
+	// overlap, missed; empty when it is none of them.
+	Field           string
+	What, Why, Help string
+}
 
 func (e *Invalid) Error() string { return e.What + "\n" + e.Why + "\n" + e.Help }
 
 func (e *Invalid) Unwrap() error { return catalog.ErrInvalid }
 
-func invalid(what, why, help string) error { return &Invalid{what, why, help} }
+// Invalids are all faults of a definition, at least one; as an error it says the first.
+type Invalids []*Invalid
 
-// Check says what is wrong with a definition, and brings its texts into the form in
-// which they are kept. Kinds and what they need are the caller's to check.
+func (e Invalids) Error() string { return e[0].Error() }
+
+func (e Invalids) Unwrap() []error {
+	out := make([]error, len(e))
+	for i, fault := range e {
+		out[i] = fault
+	}
+	return out
+}
+
+func (e *Invalids) add(field, what, why, help string) {
+	*e = append(*e, &Invalid{field, what, why, help})
+}
+
+// Check says what is wrong with a definition, all of it as [Invalids], and brings its
+// texts into the form in which they are kept. Kinds and what they need are the caller's
+// to check.
 func (d *Definition) Check(now time.Time) error {
+	if faults := d.check(now); len(faults) > 0 {
+		return faults
+	}
+	return nil
+}
+
+func (d *Definition) check(now time.Time) Invalids {
+	var faults Invalids
 	if !ValidName(d.Name) {
-		return invalid(fmt.Sprintf("schedule name %q cannot be used", d.Name), "a name has 1 to 100 letters, digits, '-', '_' and '.'", "firn schedule put nightly ...")
+		faults.add("name", fmt.Sprintf("schedule name %q cannot be used", d.Name), "a name has 1 to 100 letters, digits, '-', '_' and '.'", "firn schedule put nightly ...")
 	}
 	d.Cron = strings.Join(strings.Fields(d.Cron), " ")
-	if err := policy(&d.Outside, "outside", OutsideWait, OutsideSkip); err != nil {
-		return err
-	}
-	if err := policy(&d.Overlap, "overlap", OverlapSkip, OverlapQueue, OverlapReplace); err != nil {
-		return err
-	}
-	if err := policy(&d.Missed, "missed", MissedOnce, MissedSkip, MissedAll); err != nil {
-		return err
-	}
+	policy(&faults, &d.Outside, "outside", OutsideWait, OutsideSkip)
+	policy(&faults, &d.Overlap, "overlap", OverlapSkip, OverlapQueue, OverlapReplace)
+	policy(&faults, &d.Missed, "missed", MissedOnce, MissedSkip, MissedAll)
 	if len(d.Windows) > 50 {
-		return invalid(fmt.Sprintf("%d windows are too many", len(d.Windows)), "a schedule has at most 50", windowHelp)
+		faults.add("windows", fmt.Sprintf("%d windows are too many", len(d.Windows)), "a schedule has at most 50", windowHelp)
+		return faults
 	}
-	tt, err := d.compile()
-	if err != nil {
-		return err
+	tt, unread := d.parse()
+	if faults = append(faults, unread...); len(faults) > 0 {
+		return faults
 	}
 	d.Windows = nil
 	for _, w := range tt.windows {
 		d.Windows = append(d.Windows, w.String())
 	}
 	if tt.next(now).IsZero() {
-		return invalid(fmt.Sprintf("cron %q never fires", d.Cron), "no day of the next years is the one it names", `--cron "0 2 28 * *"   (a day that every month has)`)
+		faults.add("cron", fmt.Sprintf("cron %q never fires", d.Cron), "no day of the next years is the one it names", `--cron "0 2 28 * *"   (a day that every month has)`)
+	} else if len(tt.upcoming(now, 1)) == 0 {
+		faults.add("cron", fmt.Sprintf("cron %q never fires", d.Cron), "none of its times lies in "+strings.Join(d.Windows, " or ")+", and those outside are skipped", "--outside wait   (a firing waits for its window)")
 	}
-	if len(tt.upcoming(now, 1)) == 0 {
-		return invalid(fmt.Sprintf("cron %q never fires", d.Cron), "none of its times lies in "+strings.Join(d.Windows, " or ")+", and those outside are skipped", "--outside wait   (a firing waits for its window)")
-	}
-	return nil
+	return faults
 }
 
 // policy sets the default, or refuses what is none of the choices.
-func policy[P ~string](p *P, name string, choices ...P) error {
+func policy[P ~string](faults *Invalids, p *P, name string, choices ...P) {
 	if *p == "" {
 		*p = choices[0]
 	}
 	if slices.Contains(choices, *p) {
-		return nil
+		return
 	}
 	var texts []string
 	for _, c := range choices {
 		texts = append(texts, string(c))
 	}
-	return invalid(fmt.Sprintf("%s policy %q is unknown", name, string(*p)), "it is one of "+strings.Join(texts, ", "), "--"+name+" "+texts[0])
+	faults.add(name, fmt.Sprintf("%s policy %q is unknown", name, string(*p)), "it is one of "+strings.Join(texts, ", "), "--"+name+" "+texts[0])
 }
 
 // ValidName says whether a schedule can be called that.

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -24,25 +25,35 @@ const everyHour = 1<<24 - 1
 
 // compile reads the texts of a definition.
 func (d *Definition) compile() (*timetable, error) {
+	t, faults := d.parse()
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return t, nil
+}
+
+// parse is compile with all that cannot be read.
+func (d *Definition) parse() (*timetable, Invalids) {
 	t := &timetable{skip: d.Outside == OutsideSkip}
+	var faults Invalids
 	var err error
 	if t.zone, err = time.LoadLocation(d.TimeZone); err != nil || d.TimeZone == "Local" { // "" is UTC
-		return nil, invalid(fmt.Sprintf("time zone %q is unknown", d.TimeZone), "zones have the names of the IANA database, as the operating systems do", "--time-zone Europe/Berlin   (or leave it out for UTC)")
+		faults.add("time_zone", fmt.Sprintf("time zone %q is unknown", d.TimeZone), "zones have the names of the IANA database, as the operating systems do", "--time-zone Europe/Berlin   (or leave it out for UTC)")
 	}
 	if strings.HasPrefix(d.Cron, "TZ=") || strings.HasPrefix(d.Cron, "CRON_TZ=") {
-		return nil, invalid(fmt.Sprintf("cron %q names a time zone", d.Cron), "windows and cron share one zone, that of the schedule", `--cron "0 2 * * *" --time-zone Europe/Berlin`)
-	}
-	if t.cron, err = parser.Parse(d.Cron); err != nil {
-		return nil, invalid(fmt.Sprintf("cron %q cannot be read", d.Cron), strings.ReplaceAll(err.Error(), "\n", " "), `--cron "0 2 * * *"   (minute hour day month weekday; or @hourly, @daily, @every 90m)`)
+		faults.add("cron", fmt.Sprintf("cron %q names a time zone", d.Cron), "windows and cron share one zone, that of the schedule", `--cron "0 2 * * *" --time-zone Europe/Berlin`)
+	} else if t.cron, err = parser.Parse(d.Cron); err != nil {
+		faults.add("cron", fmt.Sprintf("cron %q cannot be read", d.Cron), strings.ReplaceAll(err.Error(), "\n", " "), `--cron "0 2 * * *"   (minute hour day month weekday; or @hourly, @daily, @every 90m)`)
 	}
 	for _, text := range d.Windows {
 		w, err := ParseWindow(text)
-		if err != nil {
-			return nil, err
+		if bad, ok := errors.AsType[*Invalid](err); ok {
+			faults = append(faults, bad)
+			continue
 		}
 		t.windows = append(t.windows, w)
 	}
-	return t, nil
+	return t, faults
 }
 
 // next is the first due time after t, in UTC; zero when there is none for years.

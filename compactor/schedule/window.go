@@ -21,10 +21,11 @@ var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
 const windowHelp = `--window "22:00-06:00" --window "sat,sun 00:00-24:00"   (days mon to sun, as mon-fri or sat,sun)`
 
-// ParseWindow reads "22:00-06:00", "mon-fri 22:00-06:00" or "sat,sun 00:00-24:00".
+// ParseWindow reads "22:00-06:00", "mon-fri 22:00-06:00" or "sat,sun 00:00-24:00"; its
+// error is an [Invalid].
 func ParseWindow(text string) (Window, error) {
 	fail := func(why string) (Window, error) {
-		return Window{}, invalid(fmt.Sprintf("window %q cannot be read", text), why, windowHelp)
+		return Window{}, &Invalid{"windows", fmt.Sprintf("window %q cannot be read", text), why, windowHelp}
 	}
 	var w Window
 	parts := strings.Fields(strings.ToLower(text))

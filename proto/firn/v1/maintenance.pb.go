@@ -2170,6 +2170,78 @@ func (x *PutScheduleResponse) GetSchedule() *Schedule {
 	return nil
 }
 
+// ScheduleFault is a detail of the error of PutSchedule, one for each fault of
+// the schedule.
+type ScheduleFault struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the field of Schedule that is at fault.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// What is wrong, why, and what helps, as words of the command line.
+	What          string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	Why           string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	Help          string `protobuf:"bytes,4,opt,name=help,proto3" json:"help,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScheduleFault) Reset() {
+	*x = ScheduleFault{}
+	mi := &file_firn_v1_maintenance_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScheduleFault) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScheduleFault) ProtoMessage() {}
+
+func (x *ScheduleFault) ProtoReflect() protoreflect.Message {
+	mi := &file_firn_v1_maintenance_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScheduleFault.ProtoReflect.Descriptor instead.
+func (*ScheduleFault) Descriptor() ([]byte, []int) {
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ScheduleFault) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *ScheduleFault) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *ScheduleFault) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *ScheduleFault) GetHelp() string {
+	if x != nil {
+		return x.Help
+	}
+	return ""
+}
+
 type DeleteScheduleRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -2179,7 +2251,7 @@ type DeleteScheduleRequest struct {
 
 func (x *DeleteScheduleRequest) Reset() {
 	*x = DeleteScheduleRequest{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[26]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2191,7 +2263,7 @@ func (x *DeleteScheduleRequest) String() string {
 func (*DeleteScheduleRequest) ProtoMessage() {}
 
 func (x *DeleteScheduleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[26]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2204,7 +2276,7 @@ func (x *DeleteScheduleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteScheduleRequest.ProtoReflect.Descriptor instead.
 func (*DeleteScheduleRequest) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{26}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DeleteScheduleRequest) GetName() string {
@@ -2222,7 +2294,7 @@ type DeleteScheduleResponse struct {
 
 func (x *DeleteScheduleResponse) Reset() {
 	*x = DeleteScheduleResponse{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[27]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2234,7 +2306,7 @@ func (x *DeleteScheduleResponse) String() string {
 func (*DeleteScheduleResponse) ProtoMessage() {}
 
 func (x *DeleteScheduleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[27]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2247,7 +2319,7 @@ func (x *DeleteScheduleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteScheduleResponse.ProtoReflect.Descriptor instead.
 func (*DeleteScheduleResponse) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{27}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{28}
 }
 
 type PauseScheduleRequest struct {
@@ -2259,7 +2331,7 @@ type PauseScheduleRequest struct {
 
 func (x *PauseScheduleRequest) Reset() {
 	*x = PauseScheduleRequest{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[28]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2271,7 +2343,7 @@ func (x *PauseScheduleRequest) String() string {
 func (*PauseScheduleRequest) ProtoMessage() {}
 
 func (x *PauseScheduleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[28]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2284,7 +2356,7 @@ func (x *PauseScheduleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseScheduleRequest.ProtoReflect.Descriptor instead.
 func (*PauseScheduleRequest) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{28}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *PauseScheduleRequest) GetName() string {
@@ -2303,7 +2375,7 @@ type PauseScheduleResponse struct {
 
 func (x *PauseScheduleResponse) Reset() {
 	*x = PauseScheduleResponse{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[29]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2315,7 +2387,7 @@ func (x *PauseScheduleResponse) String() string {
 func (*PauseScheduleResponse) ProtoMessage() {}
 
 func (x *PauseScheduleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[29]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2328,7 +2400,7 @@ func (x *PauseScheduleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseScheduleResponse.ProtoReflect.Descriptor instead.
 func (*PauseScheduleResponse) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{29}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *PauseScheduleResponse) GetSchedule() *Schedule {
@@ -2347,7 +2419,7 @@ type ResumeScheduleRequest struct {
 
 func (x *ResumeScheduleRequest) Reset() {
 	*x = ResumeScheduleRequest{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[30]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2359,7 +2431,7 @@ func (x *ResumeScheduleRequest) String() string {
 func (*ResumeScheduleRequest) ProtoMessage() {}
 
 func (x *ResumeScheduleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[30]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2372,7 +2444,7 @@ func (x *ResumeScheduleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeScheduleRequest.ProtoReflect.Descriptor instead.
 func (*ResumeScheduleRequest) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{30}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ResumeScheduleRequest) GetName() string {
@@ -2391,7 +2463,7 @@ type ResumeScheduleResponse struct {
 
 func (x *ResumeScheduleResponse) Reset() {
 	*x = ResumeScheduleResponse{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[31]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2403,7 +2475,7 @@ func (x *ResumeScheduleResponse) String() string {
 func (*ResumeScheduleResponse) ProtoMessage() {}
 
 func (x *ResumeScheduleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[31]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2416,7 +2488,7 @@ func (x *ResumeScheduleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeScheduleResponse.ProtoReflect.Descriptor instead.
 func (*ResumeScheduleResponse) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{31}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ResumeScheduleResponse) GetSchedule() *Schedule {
@@ -2437,7 +2509,7 @@ type RunScheduleRequest struct {
 
 func (x *RunScheduleRequest) Reset() {
 	*x = RunScheduleRequest{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[32]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2449,7 +2521,7 @@ func (x *RunScheduleRequest) String() string {
 func (*RunScheduleRequest) ProtoMessage() {}
 
 func (x *RunScheduleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[32]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2462,7 +2534,7 @@ func (x *RunScheduleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunScheduleRequest.ProtoReflect.Descriptor instead.
 func (*RunScheduleRequest) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{32}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RunScheduleRequest) GetName() string {
@@ -2490,7 +2562,7 @@ type RunScheduleResponse struct {
 
 func (x *RunScheduleResponse) Reset() {
 	*x = RunScheduleResponse{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[33]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2502,7 +2574,7 @@ func (x *RunScheduleResponse) String() string {
 func (*RunScheduleResponse) ProtoMessage() {}
 
 func (x *RunScheduleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[33]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2515,7 +2587,7 @@ func (x *RunScheduleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunScheduleResponse.ProtoReflect.Descriptor instead.
 func (*RunScheduleResponse) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{33}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RunScheduleResponse) GetFiring() *Firing {
@@ -2542,7 +2614,7 @@ type GetPolicyRequest struct {
 
 func (x *GetPolicyRequest) Reset() {
 	*x = GetPolicyRequest{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[34]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2554,7 +2626,7 @@ func (x *GetPolicyRequest) String() string {
 func (*GetPolicyRequest) ProtoMessage() {}
 
 func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[34]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2567,7 +2639,7 @@ func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*GetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{34}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetPolicyRequest) GetOf() *TableRef {
@@ -2593,7 +2665,7 @@ type PolicySetting struct {
 
 func (x *PolicySetting) Reset() {
 	*x = PolicySetting{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[35]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2605,7 +2677,7 @@ func (x *PolicySetting) String() string {
 func (*PolicySetting) ProtoMessage() {}
 
 func (x *PolicySetting) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[35]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2618,7 +2690,7 @@ func (x *PolicySetting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicySetting.ProtoReflect.Descriptor instead.
 func (*PolicySetting) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{35}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PolicySetting) GetKey() string {
@@ -2667,7 +2739,7 @@ type PolicyLimit struct {
 
 func (x *PolicyLimit) Reset() {
 	*x = PolicyLimit{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[36]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2679,7 +2751,7 @@ func (x *PolicyLimit) String() string {
 func (*PolicyLimit) ProtoMessage() {}
 
 func (x *PolicyLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[36]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2692,7 +2764,7 @@ func (x *PolicyLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyLimit.ProtoReflect.Descriptor instead.
 func (*PolicyLimit) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{36}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *PolicyLimit) GetKey() string {
@@ -2740,7 +2812,7 @@ type GetPolicyResponse struct {
 
 func (x *GetPolicyResponse) Reset() {
 	*x = GetPolicyResponse{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[37]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2752,7 +2824,7 @@ func (x *GetPolicyResponse) String() string {
 func (*GetPolicyResponse) ProtoMessage() {}
 
 func (x *GetPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[37]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2765,7 +2837,7 @@ func (x *GetPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPolicyResponse.ProtoReflect.Descriptor instead.
 func (*GetPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{37}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *GetPolicyResponse) GetSettings() []*PolicySetting {
@@ -2794,7 +2866,7 @@ type SetPolicyRequest struct {
 
 func (x *SetPolicyRequest) Reset() {
 	*x = SetPolicyRequest{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[38]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2806,7 +2878,7 @@ func (x *SetPolicyRequest) String() string {
 func (*SetPolicyRequest) ProtoMessage() {}
 
 func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[38]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2819,7 +2891,7 @@ func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*SetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{38}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SetPolicyRequest) GetOf() *TableRef {
@@ -2852,7 +2924,7 @@ type SetPolicyResponse struct {
 
 func (x *SetPolicyResponse) Reset() {
 	*x = SetPolicyResponse{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[39]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2864,7 +2936,7 @@ func (x *SetPolicyResponse) String() string {
 func (*SetPolicyResponse) ProtoMessage() {}
 
 func (x *SetPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[39]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2877,7 +2949,7 @@ func (x *SetPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicyResponse.ProtoReflect.Descriptor instead.
 func (*SetPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{39}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SetPolicyResponse) GetSettings() []*PolicySetting {
@@ -2896,7 +2968,7 @@ type GetHotPartitionsRequest struct {
 
 func (x *GetHotPartitionsRequest) Reset() {
 	*x = GetHotPartitionsRequest{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[40]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2908,7 +2980,7 @@ func (x *GetHotPartitionsRequest) String() string {
 func (*GetHotPartitionsRequest) ProtoMessage() {}
 
 func (x *GetHotPartitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[40]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2921,7 +2993,7 @@ func (x *GetHotPartitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHotPartitionsRequest.ProtoReflect.Descriptor instead.
 func (*GetHotPartitionsRequest) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{40}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GetHotPartitionsRequest) GetTable() *TableRef {
@@ -2950,7 +3022,7 @@ type GetHotPartitionsResponse struct {
 
 func (x *GetHotPartitionsResponse) Reset() {
 	*x = GetHotPartitionsResponse{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[41]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2962,7 +3034,7 @@ func (x *GetHotPartitionsResponse) String() string {
 func (*GetHotPartitionsResponse) ProtoMessage() {}
 
 func (x *GetHotPartitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[41]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2975,7 +3047,7 @@ func (x *GetHotPartitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHotPartitionsResponse.ProtoReflect.Descriptor instead.
 func (*GetHotPartitionsResponse) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{41}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GetHotPartitionsResponse) GetPartitions() uint64 {
@@ -3049,7 +3121,7 @@ type HotPartition struct {
 
 func (x *HotPartition) Reset() {
 	*x = HotPartition{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[42]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3061,7 +3133,7 @@ func (x *HotPartition) String() string {
 func (*HotPartition) ProtoMessage() {}
 
 func (x *HotPartition) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[42]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3074,7 +3146,7 @@ func (x *HotPartition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HotPartition.ProtoReflect.Descriptor instead.
 func (*HotPartition) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{42}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *HotPartition) GetPartition() []*PartitionField {
@@ -3186,7 +3258,7 @@ type HotSignal struct {
 
 func (x *HotSignal) Reset() {
 	*x = HotSignal{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[43]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3198,7 +3270,7 @@ func (x *HotSignal) String() string {
 func (*HotSignal) ProtoMessage() {}
 
 func (x *HotSignal) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[43]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3211,7 +3283,7 @@ func (x *HotSignal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HotSignal.ProtoReflect.Descriptor instead.
 func (*HotSignal) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{43}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *HotSignal) GetCode() string {
@@ -3243,7 +3315,7 @@ type LadderRung struct {
 
 func (x *LadderRung) Reset() {
 	*x = LadderRung{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[44]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3255,7 +3327,7 @@ func (x *LadderRung) String() string {
 func (*LadderRung) ProtoMessage() {}
 
 func (x *LadderRung) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[44]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3268,7 +3340,7 @@ func (x *LadderRung) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LadderRung.ProtoReflect.Descriptor instead.
 func (*LadderRung) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{44}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *LadderRung) GetStep() string {
@@ -3306,7 +3378,7 @@ type LookupCost struct {
 
 func (x *LookupCost) Reset() {
 	*x = LookupCost{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[45]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3318,7 +3390,7 @@ func (x *LookupCost) String() string {
 func (*LookupCost) ProtoMessage() {}
 
 func (x *LookupCost) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[45]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3331,7 +3403,7 @@ func (x *LookupCost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookupCost.ProtoReflect.Descriptor instead.
 func (*LookupCost) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{45}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *LookupCost) GetColumn() string {
@@ -3385,7 +3457,7 @@ type HotFix struct {
 
 func (x *HotFix) Reset() {
 	*x = HotFix{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[46]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3397,7 +3469,7 @@ func (x *HotFix) String() string {
 func (*HotFix) ProtoMessage() {}
 
 func (x *HotFix) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[46]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3410,7 +3482,7 @@ func (x *HotFix) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HotFix.ProtoReflect.Descriptor instead.
 func (*HotFix) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{46}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *HotFix) GetId() string {
@@ -3503,7 +3575,7 @@ type HotMeasure struct {
 
 func (x *HotMeasure) Reset() {
 	*x = HotMeasure{}
-	mi := &file_firn_v1_maintenance_proto_msgTypes[47]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3515,7 +3587,7 @@ func (x *HotMeasure) String() string {
 func (*HotMeasure) ProtoMessage() {}
 
 func (x *HotMeasure) ProtoReflect() protoreflect.Message {
-	mi := &file_firn_v1_maintenance_proto_msgTypes[47]
+	mi := &file_firn_v1_maintenance_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3528,7 +3600,7 @@ func (x *HotMeasure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HotMeasure.ProtoReflect.Descriptor instead.
 func (*HotMeasure) Descriptor() ([]byte, []int) {
-	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{47}
+	return file_firn_v1_maintenance_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *HotMeasure) GetAt() *timestamppb.Timestamp {
@@ -3760,7 +3832,12 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"\bschedule\x18\x01 \x01(\v2\x11.firn.v1.ScheduleR\bschedule\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\"D\n" +
 	"\x13PutScheduleResponse\x12-\n" +
-	"\bschedule\x18\x01 \x01(\v2\x11.firn.v1.ScheduleR\bschedule\"+\n" +
+	"\bschedule\x18\x01 \x01(\v2\x11.firn.v1.ScheduleR\bschedule\"_\n" +
+	"\rScheduleFault\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\x12\x12\n" +
+	"\x04help\x18\x04 \x01(\tR\x04help\"+\n" +
 	"\x15DeleteScheduleRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x18\n" +
 	"\x16DeleteScheduleResponse\"*\n" +
@@ -3940,7 +4017,7 @@ func file_firn_v1_maintenance_proto_rawDescGZIP() []byte {
 }
 
 var file_firn_v1_maintenance_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_firn_v1_maintenance_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_firn_v1_maintenance_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_firn_v1_maintenance_proto_goTypes = []any{
 	(JobKind)(0),                     // 0: firn.v1.JobKind
 	(JobState)(0),                    // 1: firn.v1.JobState
@@ -3974,77 +4051,78 @@ var file_firn_v1_maintenance_proto_goTypes = []any{
 	(*GetScheduleResponse)(nil),      // 29: firn.v1.GetScheduleResponse
 	(*PutScheduleRequest)(nil),       // 30: firn.v1.PutScheduleRequest
 	(*PutScheduleResponse)(nil),      // 31: firn.v1.PutScheduleResponse
-	(*DeleteScheduleRequest)(nil),    // 32: firn.v1.DeleteScheduleRequest
-	(*DeleteScheduleResponse)(nil),   // 33: firn.v1.DeleteScheduleResponse
-	(*PauseScheduleRequest)(nil),     // 34: firn.v1.PauseScheduleRequest
-	(*PauseScheduleResponse)(nil),    // 35: firn.v1.PauseScheduleResponse
-	(*ResumeScheduleRequest)(nil),    // 36: firn.v1.ResumeScheduleRequest
-	(*ResumeScheduleResponse)(nil),   // 37: firn.v1.ResumeScheduleResponse
-	(*RunScheduleRequest)(nil),       // 38: firn.v1.RunScheduleRequest
-	(*RunScheduleResponse)(nil),      // 39: firn.v1.RunScheduleResponse
-	(*GetPolicyRequest)(nil),         // 40: firn.v1.GetPolicyRequest
-	(*PolicySetting)(nil),            // 41: firn.v1.PolicySetting
-	(*PolicyLimit)(nil),              // 42: firn.v1.PolicyLimit
-	(*GetPolicyResponse)(nil),        // 43: firn.v1.GetPolicyResponse
-	(*SetPolicyRequest)(nil),         // 44: firn.v1.SetPolicyRequest
-	(*SetPolicyResponse)(nil),        // 45: firn.v1.SetPolicyResponse
-	(*GetHotPartitionsRequest)(nil),  // 46: firn.v1.GetHotPartitionsRequest
-	(*GetHotPartitionsResponse)(nil), // 47: firn.v1.GetHotPartitionsResponse
-	(*HotPartition)(nil),             // 48: firn.v1.HotPartition
-	(*HotSignal)(nil),                // 49: firn.v1.HotSignal
-	(*LadderRung)(nil),               // 50: firn.v1.LadderRung
-	(*LookupCost)(nil),               // 51: firn.v1.LookupCost
-	(*HotFix)(nil),                   // 52: firn.v1.HotFix
-	(*HotMeasure)(nil),               // 53: firn.v1.HotMeasure
-	nil,                              // 54: firn.v1.Job.ProofEntry
-	nil,                              // 55: firn.v1.ListJobsResponse.CountsEntry
-	nil,                              // 56: firn.v1.SetPolicyRequest.SetEntry
-	(*TableRef)(nil),                 // 57: firn.v1.TableRef
-	(*timestamppb.Timestamp)(nil),    // 58: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 59: google.protobuf.Duration
-	(*PartitionField)(nil),           // 60: firn.v1.PartitionField
+	(*ScheduleFault)(nil),            // 32: firn.v1.ScheduleFault
+	(*DeleteScheduleRequest)(nil),    // 33: firn.v1.DeleteScheduleRequest
+	(*DeleteScheduleResponse)(nil),   // 34: firn.v1.DeleteScheduleResponse
+	(*PauseScheduleRequest)(nil),     // 35: firn.v1.PauseScheduleRequest
+	(*PauseScheduleResponse)(nil),    // 36: firn.v1.PauseScheduleResponse
+	(*ResumeScheduleRequest)(nil),    // 37: firn.v1.ResumeScheduleRequest
+	(*ResumeScheduleResponse)(nil),   // 38: firn.v1.ResumeScheduleResponse
+	(*RunScheduleRequest)(nil),       // 39: firn.v1.RunScheduleRequest
+	(*RunScheduleResponse)(nil),      // 40: firn.v1.RunScheduleResponse
+	(*GetPolicyRequest)(nil),         // 41: firn.v1.GetPolicyRequest
+	(*PolicySetting)(nil),            // 42: firn.v1.PolicySetting
+	(*PolicyLimit)(nil),              // 43: firn.v1.PolicyLimit
+	(*GetPolicyResponse)(nil),        // 44: firn.v1.GetPolicyResponse
+	(*SetPolicyRequest)(nil),         // 45: firn.v1.SetPolicyRequest
+	(*SetPolicyResponse)(nil),        // 46: firn.v1.SetPolicyResponse
+	(*GetHotPartitionsRequest)(nil),  // 47: firn.v1.GetHotPartitionsRequest
+	(*GetHotPartitionsResponse)(nil), // 48: firn.v1.GetHotPartitionsResponse
+	(*HotPartition)(nil),             // 49: firn.v1.HotPartition
+	(*HotSignal)(nil),                // 50: firn.v1.HotSignal
+	(*LadderRung)(nil),               // 51: firn.v1.LadderRung
+	(*LookupCost)(nil),               // 52: firn.v1.LookupCost
+	(*HotFix)(nil),                   // 53: firn.v1.HotFix
+	(*HotMeasure)(nil),               // 54: firn.v1.HotMeasure
+	nil,                              // 55: firn.v1.Job.ProofEntry
+	nil,                              // 56: firn.v1.ListJobsResponse.CountsEntry
+	nil,                              // 57: firn.v1.SetPolicyRequest.SetEntry
+	(*TableRef)(nil),                 // 58: firn.v1.TableRef
+	(*timestamppb.Timestamp)(nil),    // 59: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 60: google.protobuf.Duration
+	(*PartitionField)(nil),           // 61: firn.v1.PartitionField
 }
 var file_firn_v1_maintenance_proto_depIdxs = []int32{
 	0,  // 0: firn.v1.Job.kind:type_name -> firn.v1.JobKind
 	1,  // 1: firn.v1.Job.state:type_name -> firn.v1.JobState
-	57, // 2: firn.v1.Job.table:type_name -> firn.v1.TableRef
-	58, // 3: firn.v1.Job.created_at:type_name -> google.protobuf.Timestamp
-	58, // 4: firn.v1.Job.started_at:type_name -> google.protobuf.Timestamp
-	58, // 5: firn.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
+	58, // 2: firn.v1.Job.table:type_name -> firn.v1.TableRef
+	59, // 3: firn.v1.Job.created_at:type_name -> google.protobuf.Timestamp
+	59, // 4: firn.v1.Job.started_at:type_name -> google.protobuf.Timestamp
+	59, // 5: firn.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
 	7,  // 6: firn.v1.Job.progress:type_name -> firn.v1.Progress
-	54, // 7: firn.v1.Job.proof:type_name -> firn.v1.Job.ProofEntry
-	59, // 8: firn.v1.Progress.remaining:type_name -> google.protobuf.Duration
-	57, // 9: firn.v1.PlanJobsRequest.table:type_name -> firn.v1.TableRef
+	55, // 7: firn.v1.Job.proof:type_name -> firn.v1.Job.ProofEntry
+	60, // 8: firn.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	58, // 9: firn.v1.PlanJobsRequest.table:type_name -> firn.v1.TableRef
 	0,  // 10: firn.v1.PlanJobsRequest.kind:type_name -> firn.v1.JobKind
-	60, // 11: firn.v1.PlannedGroup.partition:type_name -> firn.v1.PartitionField
+	61, // 11: firn.v1.PlannedGroup.partition:type_name -> firn.v1.PartitionField
 	9,  // 12: firn.v1.PlanJobsResponse.groups:type_name -> firn.v1.PlannedGroup
-	57, // 13: firn.v1.SubmitJobRequest.table:type_name -> firn.v1.TableRef
+	58, // 13: firn.v1.SubmitJobRequest.table:type_name -> firn.v1.TableRef
 	0,  // 14: firn.v1.SubmitJobRequest.kind:type_name -> firn.v1.JobKind
-	60, // 15: firn.v1.SubmitJobRequest.partition:type_name -> firn.v1.PartitionField
+	61, // 15: firn.v1.SubmitJobRequest.partition:type_name -> firn.v1.PartitionField
 	6,  // 16: firn.v1.SubmitJobResponse.job:type_name -> firn.v1.Job
 	1,  // 17: firn.v1.ListJobsRequest.states:type_name -> firn.v1.JobState
-	57, // 18: firn.v1.ListJobsRequest.table:type_name -> firn.v1.TableRef
+	58, // 18: firn.v1.ListJobsRequest.table:type_name -> firn.v1.TableRef
 	6,  // 19: firn.v1.ListJobsResponse.jobs:type_name -> firn.v1.Job
-	55, // 20: firn.v1.ListJobsResponse.counts:type_name -> firn.v1.ListJobsResponse.CountsEntry
+	56, // 20: firn.v1.ListJobsResponse.counts:type_name -> firn.v1.ListJobsResponse.CountsEntry
 	6,  // 21: firn.v1.GetJobResponse.job:type_name -> firn.v1.Job
 	6,  // 22: firn.v1.WatchJobResponse.job:type_name -> firn.v1.Job
 	6,  // 23: firn.v1.CancelJobResponse.job:type_name -> firn.v1.Job
 	6,  // 24: firn.v1.RetryJobResponse.job:type_name -> firn.v1.Job
 	0,  // 25: firn.v1.Schedule.kind:type_name -> firn.v1.JobKind
-	57, // 26: firn.v1.Schedule.table:type_name -> firn.v1.TableRef
-	58, // 27: firn.v1.Schedule.last_fired:type_name -> google.protobuf.Timestamp
-	58, // 28: firn.v1.Schedule.next_fire:type_name -> google.protobuf.Timestamp
+	58, // 26: firn.v1.Schedule.table:type_name -> firn.v1.TableRef
+	59, // 27: firn.v1.Schedule.last_fired:type_name -> google.protobuf.Timestamp
+	59, // 28: firn.v1.Schedule.next_fire:type_name -> google.protobuf.Timestamp
 	2,  // 29: firn.v1.Schedule.outside:type_name -> firn.v1.OutsidePolicy
 	3,  // 30: firn.v1.Schedule.overlap:type_name -> firn.v1.OverlapPolicy
 	4,  // 31: firn.v1.Schedule.missed:type_name -> firn.v1.MissedPolicy
 	24, // 32: firn.v1.Schedule.firings:type_name -> firn.v1.Firing
 	25, // 33: firn.v1.Schedule.waiting:type_name -> firn.v1.WaitingFiring
-	58, // 34: firn.v1.Schedule.upcoming:type_name -> google.protobuf.Timestamp
-	58, // 35: firn.v1.Firing.due:type_name -> google.protobuf.Timestamp
-	58, // 36: firn.v1.Firing.until:type_name -> google.protobuf.Timestamp
-	58, // 37: firn.v1.Firing.at:type_name -> google.protobuf.Timestamp
+	59, // 34: firn.v1.Schedule.upcoming:type_name -> google.protobuf.Timestamp
+	59, // 35: firn.v1.Firing.due:type_name -> google.protobuf.Timestamp
+	59, // 36: firn.v1.Firing.until:type_name -> google.protobuf.Timestamp
+	59, // 37: firn.v1.Firing.at:type_name -> google.protobuf.Timestamp
 	5,  // 38: firn.v1.Firing.outcome:type_name -> firn.v1.FiringOutcome
-	58, // 39: firn.v1.WaitingFiring.due:type_name -> google.protobuf.Timestamp
+	59, // 39: firn.v1.WaitingFiring.due:type_name -> google.protobuf.Timestamp
 	23, // 40: firn.v1.ListSchedulesResponse.schedules:type_name -> firn.v1.Schedule
 	23, // 41: firn.v1.GetScheduleResponse.schedule:type_name -> firn.v1.Schedule
 	23, // 42: firn.v1.PutScheduleRequest.schedule:type_name -> firn.v1.Schedule
@@ -4053,30 +4131,30 @@ var file_firn_v1_maintenance_proto_depIdxs = []int32{
 	23, // 45: firn.v1.ResumeScheduleResponse.schedule:type_name -> firn.v1.Schedule
 	24, // 46: firn.v1.RunScheduleResponse.firing:type_name -> firn.v1.Firing
 	23, // 47: firn.v1.RunScheduleResponse.schedule:type_name -> firn.v1.Schedule
-	57, // 48: firn.v1.GetPolicyRequest.of:type_name -> firn.v1.TableRef
-	58, // 49: firn.v1.PolicyLimit.frees:type_name -> google.protobuf.Timestamp
-	41, // 50: firn.v1.GetPolicyResponse.settings:type_name -> firn.v1.PolicySetting
-	42, // 51: firn.v1.GetPolicyResponse.limits:type_name -> firn.v1.PolicyLimit
-	57, // 52: firn.v1.SetPolicyRequest.of:type_name -> firn.v1.TableRef
-	56, // 53: firn.v1.SetPolicyRequest.set:type_name -> firn.v1.SetPolicyRequest.SetEntry
-	41, // 54: firn.v1.SetPolicyResponse.settings:type_name -> firn.v1.PolicySetting
-	57, // 55: firn.v1.GetHotPartitionsRequest.table:type_name -> firn.v1.TableRef
-	48, // 56: firn.v1.GetHotPartitionsResponse.hot:type_name -> firn.v1.HotPartition
-	50, // 57: firn.v1.GetHotPartitionsResponse.coarsen:type_name -> firn.v1.LadderRung
-	52, // 58: firn.v1.GetHotPartitionsResponse.fixes:type_name -> firn.v1.HotFix
-	60, // 59: firn.v1.HotPartition.partition:type_name -> firn.v1.PartitionField
-	49, // 60: firn.v1.HotPartition.signals:type_name -> firn.v1.HotSignal
-	51, // 61: firn.v1.HotPartition.lookups:type_name -> firn.v1.LookupCost
-	50, // 62: firn.v1.HotPartition.ladder:type_name -> firn.v1.LadderRung
-	58, // 63: firn.v1.HotFix.at:type_name -> google.protobuf.Timestamp
-	60, // 64: firn.v1.HotFix.partition:type_name -> firn.v1.PartitionField
-	49, // 65: firn.v1.HotFix.signals:type_name -> firn.v1.HotSignal
-	53, // 66: firn.v1.HotFix.before:type_name -> firn.v1.HotMeasure
-	53, // 67: firn.v1.HotFix.after:type_name -> firn.v1.HotMeasure
-	58, // 68: firn.v1.HotMeasure.at:type_name -> google.protobuf.Timestamp
-	51, // 69: firn.v1.HotMeasure.lookups:type_name -> firn.v1.LookupCost
-	59, // 70: firn.v1.HotMeasure.commit_p50:type_name -> google.protobuf.Duration
-	59, // 71: firn.v1.HotMeasure.commit_p95:type_name -> google.protobuf.Duration
+	58, // 48: firn.v1.GetPolicyRequest.of:type_name -> firn.v1.TableRef
+	59, // 49: firn.v1.PolicyLimit.frees:type_name -> google.protobuf.Timestamp
+	42, // 50: firn.v1.GetPolicyResponse.settings:type_name -> firn.v1.PolicySetting
+	43, // 51: firn.v1.GetPolicyResponse.limits:type_name -> firn.v1.PolicyLimit
+	58, // 52: firn.v1.SetPolicyRequest.of:type_name -> firn.v1.TableRef
+	57, // 53: firn.v1.SetPolicyRequest.set:type_name -> firn.v1.SetPolicyRequest.SetEntry
+	42, // 54: firn.v1.SetPolicyResponse.settings:type_name -> firn.v1.PolicySetting
+	58, // 55: firn.v1.GetHotPartitionsRequest.table:type_name -> firn.v1.TableRef
+	49, // 56: firn.v1.GetHotPartitionsResponse.hot:type_name -> firn.v1.HotPartition
+	51, // 57: firn.v1.GetHotPartitionsResponse.coarsen:type_name -> firn.v1.LadderRung
+	53, // 58: firn.v1.GetHotPartitionsResponse.fixes:type_name -> firn.v1.HotFix
+	61, // 59: firn.v1.HotPartition.partition:type_name -> firn.v1.PartitionField
+	50, // 60: firn.v1.HotPartition.signals:type_name -> firn.v1.HotSignal
+	52, // 61: firn.v1.HotPartition.lookups:type_name -> firn.v1.LookupCost
+	51, // 62: firn.v1.HotPartition.ladder:type_name -> firn.v1.LadderRung
+	59, // 63: firn.v1.HotFix.at:type_name -> google.protobuf.Timestamp
+	61, // 64: firn.v1.HotFix.partition:type_name -> firn.v1.PartitionField
+	50, // 65: firn.v1.HotFix.signals:type_name -> firn.v1.HotSignal
+	54, // 66: firn.v1.HotFix.before:type_name -> firn.v1.HotMeasure
+	54, // 67: firn.v1.HotFix.after:type_name -> firn.v1.HotMeasure
+	59, // 68: firn.v1.HotMeasure.at:type_name -> google.protobuf.Timestamp
+	52, // 69: firn.v1.HotMeasure.lookups:type_name -> firn.v1.LookupCost
+	60, // 70: firn.v1.HotMeasure.commit_p50:type_name -> google.protobuf.Duration
+	60, // 71: firn.v1.HotMeasure.commit_p95:type_name -> google.protobuf.Duration
 	8,  // 72: firn.v1.MaintenanceService.PlanJobs:input_type -> firn.v1.PlanJobsRequest
 	11, // 73: firn.v1.MaintenanceService.SubmitJob:input_type -> firn.v1.SubmitJobRequest
 	13, // 74: firn.v1.MaintenanceService.ListJobs:input_type -> firn.v1.ListJobsRequest
@@ -4084,16 +4162,16 @@ var file_firn_v1_maintenance_proto_depIdxs = []int32{
 	17, // 76: firn.v1.MaintenanceService.WatchJob:input_type -> firn.v1.WatchJobRequest
 	19, // 77: firn.v1.MaintenanceService.CancelJob:input_type -> firn.v1.CancelJobRequest
 	21, // 78: firn.v1.MaintenanceService.RetryJob:input_type -> firn.v1.RetryJobRequest
-	46, // 79: firn.v1.MaintenanceService.GetHotPartitions:input_type -> firn.v1.GetHotPartitionsRequest
+	47, // 79: firn.v1.MaintenanceService.GetHotPartitions:input_type -> firn.v1.GetHotPartitionsRequest
 	26, // 80: firn.v1.MaintenanceService.ListSchedules:input_type -> firn.v1.ListSchedulesRequest
 	28, // 81: firn.v1.MaintenanceService.GetSchedule:input_type -> firn.v1.GetScheduleRequest
 	30, // 82: firn.v1.MaintenanceService.PutSchedule:input_type -> firn.v1.PutScheduleRequest
-	32, // 83: firn.v1.MaintenanceService.DeleteSchedule:input_type -> firn.v1.DeleteScheduleRequest
-	34, // 84: firn.v1.MaintenanceService.PauseSchedule:input_type -> firn.v1.PauseScheduleRequest
-	36, // 85: firn.v1.MaintenanceService.ResumeSchedule:input_type -> firn.v1.ResumeScheduleRequest
-	38, // 86: firn.v1.MaintenanceService.RunSchedule:input_type -> firn.v1.RunScheduleRequest
-	40, // 87: firn.v1.MaintenanceService.GetPolicy:input_type -> firn.v1.GetPolicyRequest
-	44, // 88: firn.v1.MaintenanceService.SetPolicy:input_type -> firn.v1.SetPolicyRequest
+	33, // 83: firn.v1.MaintenanceService.DeleteSchedule:input_type -> firn.v1.DeleteScheduleRequest
+	35, // 84: firn.v1.MaintenanceService.PauseSchedule:input_type -> firn.v1.PauseScheduleRequest
+	37, // 85: firn.v1.MaintenanceService.ResumeSchedule:input_type -> firn.v1.ResumeScheduleRequest
+	39, // 86: firn.v1.MaintenanceService.RunSchedule:input_type -> firn.v1.RunScheduleRequest
+	41, // 87: firn.v1.MaintenanceService.GetPolicy:input_type -> firn.v1.GetPolicyRequest
+	45, // 88: firn.v1.MaintenanceService.SetPolicy:input_type -> firn.v1.SetPolicyRequest
 	10, // 89: firn.v1.MaintenanceService.PlanJobs:output_type -> firn.v1.PlanJobsResponse
 	12, // 90: firn.v1.MaintenanceService.SubmitJob:output_type -> firn.v1.SubmitJobResponse
 	14, // 91: firn.v1.MaintenanceService.ListJobs:output_type -> firn.v1.ListJobsResponse
@@ -4101,16 +4179,16 @@ var file_firn_v1_maintenance_proto_depIdxs = []int32{
 	18, // 93: firn.v1.MaintenanceService.WatchJob:output_type -> firn.v1.WatchJobResponse
 	20, // 94: firn.v1.MaintenanceService.CancelJob:output_type -> firn.v1.CancelJobResponse
 	22, // 95: firn.v1.MaintenanceService.RetryJob:output_type -> firn.v1.RetryJobResponse
-	47, // 96: firn.v1.MaintenanceService.GetHotPartitions:output_type -> firn.v1.GetHotPartitionsResponse
+	48, // 96: firn.v1.MaintenanceService.GetHotPartitions:output_type -> firn.v1.GetHotPartitionsResponse
 	27, // 97: firn.v1.MaintenanceService.ListSchedules:output_type -> firn.v1.ListSchedulesResponse
 	29, // 98: firn.v1.MaintenanceService.GetSchedule:output_type -> firn.v1.GetScheduleResponse
 	31, // 99: firn.v1.MaintenanceService.PutSchedule:output_type -> firn.v1.PutScheduleResponse
-	33, // 100: firn.v1.MaintenanceService.DeleteSchedule:output_type -> firn.v1.DeleteScheduleResponse
-	35, // 101: firn.v1.MaintenanceService.PauseSchedule:output_type -> firn.v1.PauseScheduleResponse
-	37, // 102: firn.v1.MaintenanceService.ResumeSchedule:output_type -> firn.v1.ResumeScheduleResponse
-	39, // 103: firn.v1.MaintenanceService.RunSchedule:output_type -> firn.v1.RunScheduleResponse
-	43, // 104: firn.v1.MaintenanceService.GetPolicy:output_type -> firn.v1.GetPolicyResponse
-	45, // 105: firn.v1.MaintenanceService.SetPolicy:output_type -> firn.v1.SetPolicyResponse
+	34, // 100: firn.v1.MaintenanceService.DeleteSchedule:output_type -> firn.v1.DeleteScheduleResponse
+	36, // 101: firn.v1.MaintenanceService.PauseSchedule:output_type -> firn.v1.PauseScheduleResponse
+	38, // 102: firn.v1.MaintenanceService.ResumeSchedule:output_type -> firn.v1.ResumeScheduleResponse
+	40, // 103: firn.v1.MaintenanceService.RunSchedule:output_type -> firn.v1.RunScheduleResponse
+	44, // 104: firn.v1.MaintenanceService.GetPolicy:output_type -> firn.v1.GetPolicyResponse
+	46, // 105: firn.v1.MaintenanceService.SetPolicy:output_type -> firn.v1.SetPolicyResponse
 	89, // [89:106] is the sub-list for method output_type
 	72, // [72:89] is the sub-list for method input_type
 	72, // [72:72] is the sub-list for extension type_name
@@ -4130,7 +4208,7 @@ func file_firn_v1_maintenance_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_firn_v1_maintenance_proto_rawDesc), len(file_firn_v1_maintenance_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   51,
+			NumMessages:   52,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -44,6 +44,18 @@ describe("attention", () => {
     expect(items[2]?.action.search).toEqual({ model: "silver.x", rule: "price_positive" });
   });
 
+  it("offers what helps against the worst reason", () => {
+    const offered = (code: string) =>
+      attention({
+        ...none,
+        tables: [create(TableSummarySchema, { table, health: { score: 70, reasons: [{ code, points: 30 }] } })],
+      }).map((item) => item.cli);
+    expect(offered("skew")).toEqual(["firn rebalance bronze.t --wait"]);
+    expect(offered("over_partitioned")).toEqual(["firn rebalance bronze.t --wait"]);
+    expect(offered("snapshots")).toEqual(["firn expire bronze.t --wait"]);
+    expect(offered("something new")).toEqual(["firn table health bronze.t"]);
+  });
+
   it("forgets a failure that a later job of the same kind made good", () => {
     expect(attention({ ...none, jobs: [job("9", JobState.SUCCEEDED), job("8", JobState.FAILED)] })).toEqual([]);
     expect(attention({ ...none, jobs: [job("9", JobState.FAILED), job("8", JobState.SUCCEEDED)] })).toHaveLength(1);

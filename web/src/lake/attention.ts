@@ -117,8 +117,7 @@ function unhealthy(table: TableSummary): Item[] {
         params: { table: name },
         search: { tab: "health" },
       },
-      cli:
-        help.action === "expire" ? cli.expire(name) : help.action === "compact" ? cli.compact(name) : cli.health(name),
+      cli: help.action === "none" ? cli.health(name) : cli[help.action](name),
       weight: 100 - health.score,
     },
   ];

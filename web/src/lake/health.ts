@@ -26,7 +26,7 @@ export function excessFiles(health: Health | undefined): bigint {
 }
 
 /** What helps against a reason, by its machine name. */
-export function remedy(code: string): { text: string; action: "compact" | "expire" | "none" } {
+export function remedy(code: string): { text: string; action: "compact" | "rebalance" | "expire" | "none" } {
   switch (code) {
     case "small_files":
       return { text: "Compaction fuses the small files of each partition.", action: "compact" };
@@ -37,11 +37,14 @@ export function remedy(code: string): { text: string; action: "compact" | "expir
     case "snapshots":
       return { text: "Expiry removes snapshots beyond the retention of the table.", action: "expire" };
     case "over_partitioned":
-      return { text: "Compaction stays inside of partitions: only a coarser partition spec helps.", action: "none" };
+      return {
+        text: "Compaction stays inside of partitions; a rebalance makes the partition spec coarser, when asked to.",
+        action: "rebalance",
+      };
     case "skew":
       return {
-        text: "A new partition spec holds for the files that are written from then on; older ones stay as they are.",
-        action: "none",
+        text: "A rebalance lays out the rows of hot partitions by what scans select by; the partitions say what else would help.",
+        action: "rebalance",
       };
     default:
       return { text: "", action: "none" };

@@ -77,7 +77,7 @@ export default function HealthTab() {
                   {help.action !== "none" && (
                     <CompactButton table={name} what={help.action} primary={reason === reasons[0]} />
                   )}
-                  {help.action === "none" && reason.code === "skew" && (
+                  {help.action === "rebalance" && (
                     <Go
                       to="/tables/$table"
                       params={{ table: name }}

@@ -15,6 +15,9 @@ const bin = process.env.FIRN_BIN ?? fileURLToPath(new URL("../../bin/", import.m
 // Those that change something come last: the numbers were compared before.
 const changes = /^firn (run|compact|expire|job (cancel|retry)|schedule (run|pause|resume))\b(?!.*--dry-run)/;
 
+// What a dialog made and removed again is made before its other commands, and removed after them.
+const turn = (command) => (/^firn schedule put /.test(command) ? 0 : /^firn schedule rm /.test(command) ? 3 : changes.test(command) ? 2 : 1);
+
 export async function commandsJourney(journey, { bronze, silver }) {
   // Commands follow the filters: these addresses have some.
   const table = encodeURIComponent(bronze.table);
@@ -47,7 +50,7 @@ export async function commandsJourney(journey, { bronze, silver }) {
   });
   if (!existsSync(path.join(bin, "firn"))) throw new Error(`no firn in ${bin}: run \`make build\`, or set FIRN_BIN to its folder`);
   const folder = await mkdtemp(path.join(tmpdir(), "firn-commands-"));
-  const commands = [...journey.commands].sort((a, b) => changes.test(a) - changes.test(b));
+  const commands = [...journey.commands].sort((a, b) => turn(a) - turn(b));
   await journey.step(`${commands.length} commands of the page work unedited`, async () => {
     if (commands.length < 20) throw new Error(`only ${commands.length} commands were seen`);
     const env = { ...process.env, PATH: `${bin}:${process.env.PATH}`, FIRN_SERVER: "" };

@@ -71,6 +71,66 @@ export async function maintenanceJourney(journey, { bronze, silver, gold }) {
     await panel.getByRole("button", { name: "Pause", exact: true }).waitFor();
     await page.keyboard.press("Escape");
   });
+  await journey.step("a schedule is made, edited and removed on the page", async (page) => {
+    const before = journey.faults.length;
+    await journey.go("/schedules");
+    await page.getByRole("button", { name: "New schedule" }).click();
+    const dialog = page.getByRole("dialog", { name: "New schedule" });
+    const field = (name) => dialog.getByLabel(name, { exact: true });
+    const times = dialog.getByRole("list", { name: "Next due times" }).getByRole("listitem");
+    await eventually(() => times.count(), 5, "due times of a new schedule");
+    await field("On").selectOption({ label: "one table" });
+    await dialog.getByText("A table is named namespace.table.").waitFor();
+    await field("Table").fill(silver.table);
+    equal(await field("Name").inputValue(), `compact-${silver.table}`, "the name that is proposed");
+    await field("Name").fill("page-orphans");
+    await dialog.getByText("Another schedule has this name; it can be edited.").waitFor();
+    await field("Name").fill("page-made");
+    // The service says what is wrong, each at its field; nothing that is wrong can be made or copied.
+    await field("Cron").fill("61 * * * *");
+    await field("Time zone").fill("Mars");
+    await dialog.getByText(/^Cron "61 \* \* \* \*" cannot be read: /).waitFor();
+    await dialog.getByText(/^Time zone "Mars" is unknown: /).waitFor();
+    equal(await field("Cron").getAttribute("aria-invalid"), "true", "a cron that is at fault");
+    equal(await dialog.getByRole("button", { name: "Create" }).isDisabled(), true, "a schedule at fault cannot be made");
+    equal(await dialog.getByRole("button", { name: /^Copy as CLI/ }).count(), 0, "commands that would be refused");
+    await journey.look("schedule-faults");
+    await field("Cron").fill("30 3 * * *");
+    await field("Time zone").fill("Europe/Berlin");
+    await field("Windows").fill("22:00-06:00");
+    await field("Due while its jobs are active").selectOption({ label: "queue" });
+    await dialog.getByText("One firing waits for the earlier jobs.").waitFor();
+    await eventually(async () => (await times.allTextContents()).filter((text) => / 03:30:00in /.test(text)).length, 5, "due times at half past three");
+    await dialog.getByRole("button", { name: `Copy as CLI: firn schedule put page-made --cron '30 3 * * *' --time-zone Europe/Berlin --table ${silver.table} --window 22:00-06:00 --overlap queue` }).waitFor();
+    await journey.look("schedule-new");
+    await eventually(() => dialog.getByRole("button", { name: "Create" }).isEnabled(), true, "it can be made");
+    await field("Cron").press("Enter");
+    const panel = page.getByRole("dialog", { name: "page-made" });
+    await panel.getByText("queue: one firing waits for the earlier jobs.").waitFor();
+
+    await panel.getByRole("button", { name: "Edit" }).click();
+    const edit = page.getByRole("dialog", { name: "Edit page-made" });
+    equal(await edit.getByLabel("Windows", { exact: true }).inputValue(), "22:00-06:00", "the windows as they are kept");
+    await edit.getByLabel("Cron", { exact: true }).fill("0 4 * * sun");
+    await edit.getByText(/^Sun \d{4}-\d\d-\d\d 04:00:00$/).first().waitFor();
+    await journey.look("schedule-edit");
+    await eventually(() => edit.getByRole("button", { name: "Save" }).isEnabled(), true, "it can be saved");
+    await edit.getByRole("button", { name: "Save" }).click();
+    await panel.getByText("0 4 * * sun", { exact: true }).waitFor();
+
+    await panel.getByRole("button", { name: "Remove" }).click();
+    const sure = page.getByRole("dialog", { name: "Remove page-made?" });
+    await sure.getByRole("button", { name: "Copy as CLI: firn schedule rm page-made" }).waitFor();
+    await journey.look("schedule-remove");
+    await page.keyboard.press("Escape");
+    await panel.getByRole("button", { name: "Remove" }).click();
+    await sure.getByRole("button", { name: "Remove" }).click();
+    await eventually(() => page.locator("tr[data-row]").filter({ hasText: "page-made" }).count(), 0, "rows of the schedule that was removed");
+    await eventually(() => page.getByRole("dialog").count(), 0, "open panels");
+    // The browser logs each dry run that the service refused; those are the point of this step.
+    const logged = journey.faults.splice(before);
+    journey.faults.push(...logged.filter((fault) => !/^console at .*\/schedules: .* status of 400 /.test(fault)));
+  });
   await journey.step("a compaction is asked for with a dry run first", async (page) => {
     await journey.go(`/tables/${encodeURIComponent(bronze.table)}`);
     await page.locator("header").getByRole("button", { name: "Compact", exact: true }).click();

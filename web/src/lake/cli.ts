@@ -29,6 +29,7 @@ export const cli = {
   schedule: (name: string) => `firn schedule show ${arg(name)}`,
   schedulePause: (name: string) => `firn schedule pause ${arg(name)}`,
   scheduleResume: (name: string) => `firn schedule resume ${arg(name)}`,
+  scheduleRemove: (name: string) => `firn schedule rm ${arg(name)}`,
   scheduleRun: (name: string) => `firn schedule run ${arg(name)}`,
   quarantine: (model?: string, rule?: string) =>
     model ? `firn quarantine show ${arg(model)}${rule ? ` --rule ${arg(rule)}` : ""}` : "firn quarantine ls",

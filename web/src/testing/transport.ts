@@ -3,11 +3,18 @@ import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import * as arrow from "@uwdata/flechette";
 import { CatalogService, TableSummarySchema } from "~/gen/firn/v1/catalog_pb";
 import { IngestService } from "~/gen/firn/v1/ingest_pb";
-import { FiringOutcome, JobSchema, JobState, MaintenanceService } from "~/gen/firn/v1/maintenance_pb";
+import {
+  FiringOutcome,
+  JobSchema,
+  JobState,
+  MaintenanceService,
+  ScheduleFaultSchema,
+} from "~/gen/firn/v1/maintenance_pb";
 import { ModelService } from "~/gen/firn/v1/model_pb";
 import { QueryService } from "~/gen/firn/v1/query_pb";
 import { tableName } from "~/lake/name";
 import * as lake from "./lake";
+import { at, MINUTE } from "./lake/base";
 
 const rest = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
@@ -113,6 +120,19 @@ export const transport = createRouterTransport(({ service }) => {
       if (!schedule) throw new ConnectError(`schedule ${request.name} does not exist`, Code.NotFound);
       return { schedule };
     },
+    putSchedule: (request) => {
+      const { schedule } = request;
+      if (!schedule?.cron.includes(" ")) {
+        throw new ConnectError(`cron "${schedule?.cron}" cannot be read`, Code.InvalidArgument, undefined, [
+          {
+            desc: ScheduleFaultSchema,
+            value: { field: "cron", what: `cron "${schedule?.cron}" cannot be read`, why: "expected 5 to 6 fields" },
+          },
+        ]);
+      }
+      return { schedule: { ...schedule, upcoming: [15, 39, 63, 87, 111].map((hours) => at(-hours * 60 * MINUTE)) } };
+    },
+    deleteSchedule: () => ({}),
     pauseSchedule: () => ({}),
     resumeSchedule: () => ({}),
     runSchedule: () => ({ firing: { outcome: FiringOutcome.FIRED, count: 1n, jobsMade: 1 } }),

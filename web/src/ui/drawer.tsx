@@ -65,6 +65,7 @@ export function Modal({
   children,
   actions,
   wide = false,
+  large = false,
 }: {
   open: boolean;
   onClose: () => void;
@@ -72,6 +73,8 @@ export function Modal({
   children: ReactNode;
   actions?: ReactNode;
   wide?: boolean;
+  /** For a form: more room, nearer to the top. */
+  large?: boolean;
 }) {
   return (
     <Dialog.Root open={open} onOpenChange={(next) => !next && onClose()}>
@@ -80,7 +83,7 @@ export function Modal({
         <Dialog.Content
           aria-describedby={undefined}
           onOpenAutoFocus={focusPanel}
-          className={`appear fixed top-[14vh] left-1/2 z-50 flex max-h-[72vh] w-[calc(100vw-1.5rem)] -translate-x-1/2 flex-col overflow-hidden rounded-xl border border-line-strong bg-surface shadow-card outline-none ${wide ? "max-w-2xl" : "max-w-lg"}`}
+          className={`appear fixed left-1/2 z-50 flex w-[calc(100vw-1.5rem)] -translate-x-1/2 flex-col overflow-hidden rounded-xl border border-line-strong bg-surface shadow-card outline-none ${large ? "top-[6vh] max-h-[88vh] max-w-3xl" : `top-[14vh] max-h-[72vh] ${wide ? "max-w-2xl" : "max-w-lg"}`}`}
         >
           <Dialog.Title className="border-b border-line px-5 py-3.5 text-base font-semibold text-ink">
             {title}

@@ -1,18 +1,18 @@
 import { createConnectQueryKey, useMutation, useQuery } from "@connectrpc/connect-query";
 import { useQueryClient } from "@tanstack/react-query";
-import { Pause, Play, Zap } from "lucide-react";
+import { Pause, Pencil, Play, Trash2, Zap } from "lucide-react";
+import { useState } from "react";
 import { useRefresh } from "~/app/live";
-import { type Firing, MaintenanceService, type Schedule } from "~/gen/firn/v1/maintenance_pb";
+import { type Firing, MaintenanceService, OverlapPolicy, type Schedule } from "~/gen/firn/v1/maintenance_pb";
 import { cli } from "~/lake/cli";
 import { plural, sentence } from "~/lake/format";
+import { misses, overlaps, policy, policyText } from "~/lake/schedule-draft";
 import {
   firingText,
   firingTone,
   inZone,
-  missedText,
   nextText,
   outsideText,
-  overlapText,
   scheduleMakes,
   scheduleState,
   unreadable,
@@ -21,24 +21,12 @@ import {
 } from "~/lake/schedules";
 import { Button } from "~/ui/button";
 import { CopyCli } from "~/ui/copy";
-import { Drawer } from "~/ui/drawer";
+import { Drawer, Modal } from "~/ui/drawer";
 import { Go } from "~/ui/go";
 import { Facts } from "~/ui/layout";
 import { useToast } from "~/ui/say";
 import { Fault, Waiting } from "~/ui/states";
 import { Status } from "~/ui/status";
-
-const overlapWhy: Record<string, string> = {
-  skip: "skip: tables whose job is still active are left out",
-  queue: "queue: one firing waits for the earlier jobs",
-  replace: "replace: the earlier jobs are cancelled",
-};
-
-const missedWhy: Record<string, string> = {
-  once: "once: after a silence one firing stands for all",
-  skip: "skip: what was due in a silence is not made up for",
-  all: "all: each is made up for, the latest 100 at the most",
-};
 
 /** One schedule: when it fires, by which policies, what became of its last due times. */
 export function ScheduleDrawer({
@@ -46,11 +34,13 @@ export function ScheduleDrawer({
   known,
   now,
   onClose,
+  onEdit,
 }: {
   name: string;
   known: Schedule | undefined;
   now: number;
   onClose: () => void;
+  onEdit: (schedule: Schedule) => void;
 }) {
   const query = useQuery(
     MaintenanceService.method.getSchedule,
@@ -64,7 +54,7 @@ export function ScheduleDrawer({
       onClose={onClose}
       title={name}
       lead={schedule && <Status tone={scheduleState(schedule).tone}>{scheduleState(schedule).label}</Status>}
-      actions={schedule && <Actions schedule={schedule} />}
+      actions={schedule && <Actions schedule={schedule} onEdit={() => onEdit(schedule)} onRemoved={onClose} />}
     >
       {query.error && !schedule ? (
         <Fault error={query.error} doing={`open schedule ${name}`} retry={() => void query.refetch()} />
@@ -77,8 +67,8 @@ export function ScheduleDrawer({
 
 function Body({ schedule, now }: { schedule: Schedule; now: number }) {
   const zone = schedule.timeZone;
-  const overlap = overlapText(schedule);
-  const missed = missedText(schedule);
+  const overlap = policy(overlaps, schedule.overlap);
+  const missed = policy(misses, schedule.missed);
   if (unreadable(schedule)) return <Broken schedule={schedule} />;
   return (
     <>
@@ -91,8 +81,8 @@ function Body({ schedule, now }: { schedule: Schedule; now: number }) {
           ["Next firing", nextText(schedule, now)],
           ["Windows", windowsText(schedule)],
           ...(schedule.windows.length > 0 ? [["Due outside", outsideText(schedule)] as [string, React.ReactNode]] : []),
-          ["Overlap", overlapWhy[overlap] ?? overlap],
-          ["Missed", missedWhy[missed] ?? missed],
+          ["Overlap", policyText(overlap)],
+          ["Missed", policyText(missed)],
         ]}
       />
       {schedule.waiting.length > 0 && (
@@ -175,7 +165,8 @@ function FiringRow({ firing, zone }: { firing: Firing; zone: string }) {
   );
 }
 
-function Actions({ schedule }: { schedule: Schedule }) {
+function Actions({ schedule, onEdit, onRemoved }: { schedule: Schedule; onEdit: () => void; onRemoved: () => void }) {
+  const [asking, setAsking] = useState<"" | "remove" | "run">("");
   const toast = useToast();
   const client = useQueryClient();
   const name = schedule.name;
@@ -204,40 +195,135 @@ function Actions({ schedule }: { schedule: Schedule }) {
     },
     onError: (error) => toast.failed(error, "run the schedule"),
   });
-  const pending = pause.isPending || resume.isPending || run.isPending;
-  if (schedule.broken) return <CopyCli command={cli.schedule(name)} />;
+  const remove = useMutation(MaintenanceService.method.deleteSchedule, {
+    onSuccess: () => {
+      toast.done(`Removed ${name}. Jobs that it made stay.`);
+      onRemoved();
+      // Not the schedule itself: there is none to read any more.
+      void client.invalidateQueries({
+        queryKey: createConnectQueryKey({
+          schema: MaintenanceService.method.listSchedules,
+          cardinality: "finite",
+        }),
+      });
+    },
+    onError: (error) => toast.failed(error, "remove the schedule"),
+  });
+  const pending = pause.isPending || resume.isPending || run.isPending || remove.isPending;
+  const runNow = () => run.mutate({ name, requestId: requestId() });
+  const replaces = schedule.overlap === OverlapPolicy.REPLACE;
   return (
     <>
-      <CopyCli command={cli.schedule(name)} />
-      <span className="flex-1" />
-      <CopyCli compact command={schedule.paused ? cli.scheduleResume(name) : cli.schedulePause(name)} />
-      {schedule.paused ? (
-        <Button
-          icon={<Play aria-hidden className="size-3.5" />}
-          disabled={pending}
-          onClick={() => resume.mutate({ name })}
-        >
-          Resume
-        </Button>
-      ) : (
-        <Button
-          icon={<Pause aria-hidden className="size-3.5" />}
-          disabled={pending}
-          onClick={() => pause.mutate({ name })}
-        >
-          Pause
-        </Button>
-      )}
-      <CopyCli compact command={cli.scheduleRun(name)} />
-      <Button
-        kind="primary"
-        icon={<Zap aria-hidden className="size-3.5" />}
-        disabled={pending}
-        onClick={() => run.mutate({ name, requestId: requestId() })}
-      >
-        Run now
+      <CopyCli compact command={cli.schedule(name)} />
+      <Button icon={<Pencil aria-hidden className="size-3.5" />} onClick={onEdit}>
+        {schedule.broken ? "Put again" : "Edit"}
       </Button>
+      <Button icon={<Trash2 aria-hidden className="size-3.5" />} kind="danger" onClick={() => setAsking("remove")}>
+        Remove
+      </Button>
+      {asking === "remove" && (
+        <Confirm
+          title={`Remove ${name}?`}
+          verb="Remove"
+          danger
+          pending={pending}
+          command={cli.scheduleRemove(name)}
+          onConfirm={() => remove.mutate({ name })}
+          onClose={() => setAsking("")}
+        >
+          It does not fire again, and what it did is forgotten with it. Jobs that it made stay. To stop it for a while,
+          pause it.
+        </Confirm>
+      )}
+      {asking === "run" && (
+        <Confirm
+          title={`Run ${name} now?`}
+          verb="Run now"
+          pending={pending}
+          command={cli.scheduleRun(name)}
+          onConfirm={() => {
+            setAsking("");
+            runNow();
+          }}
+          onClose={() => setAsking("")}
+        >
+          Its overlap policy is replace: jobs of an earlier firing that are still active are cancelled.
+        </Confirm>
+      )}
+      <span className="flex-1" />
+      {!schedule.broken && (
+        <>
+          <CopyCli compact command={schedule.paused ? cli.scheduleResume(name) : cli.schedulePause(name)} />
+          {schedule.paused ? (
+            <Button
+              icon={<Play aria-hidden className="size-3.5" />}
+              disabled={pending}
+              onClick={() => resume.mutate({ name })}
+            >
+              Resume
+            </Button>
+          ) : (
+            <Button
+              icon={<Pause aria-hidden className="size-3.5" />}
+              disabled={pending}
+              onClick={() => pause.mutate({ name })}
+            >
+              Pause
+            </Button>
+          )}
+          <CopyCli compact command={cli.scheduleRun(name)} />
+          <Button
+            kind="primary"
+            icon={<Zap aria-hidden className="size-3.5" />}
+            disabled={pending}
+            onClick={() => (replaces ? setAsking("run") : runNow())}
+          >
+            Run now
+          </Button>
+        </>
+      )}
     </>
+  );
+}
+
+/** Asks before something that cannot be taken back. */
+function Confirm({
+  title,
+  verb,
+  danger = false,
+  pending,
+  command,
+  onConfirm,
+  onClose,
+  children,
+}: {
+  title: string;
+  verb: string;
+  danger?: boolean;
+  pending: boolean;
+  command: string;
+  onConfirm: () => void;
+  onClose: () => void;
+  children: React.ReactNode;
+}) {
+  return (
+    <Modal
+      open
+      onClose={onClose}
+      title={title}
+      actions={
+        <>
+          <CopyCli command={command} />
+          <span className="flex-1" />
+          <Button onClick={onClose}>Cancel</Button>
+          <Button kind={danger ? "danger" : "primary"} disabled={pending} onClick={onConfirm}>
+            {verb}
+          </Button>
+        </>
+      }
+    >
+      <p className="text-ink-2">{children}</p>
+    </Modal>
   );
 }
 

@@ -1,5 +1,6 @@
 import { useQuery } from "@connectrpc/connect-query";
-import { useMemo } from "react";
+import { Plus } from "lucide-react";
+import { useMemo, useState } from "react";
 import { useLive, useNow, useRefresh } from "~/app/live";
 import { useFilters } from "~/app/search";
 import { MaintenanceService, type Schedule } from "~/gen/firn/v1/maintenance_pb";
@@ -19,6 +20,7 @@ import {
   unreadable,
   windowsText,
 } from "~/lake/schedules";
+import { Button } from "~/ui/button";
 import { CopyCli } from "~/ui/copy";
 import type { Col } from "~/ui/data-table";
 import { Facets } from "~/ui/filters";
@@ -26,6 +28,7 @@ import { ListCard, ListScreen, NoneLike, TextFilter } from "~/ui/list";
 import { Empty } from "~/ui/states";
 import { Status } from "~/ui/status";
 import { ScheduleDrawer } from "./schedule-drawer";
+import { ScheduleEditor } from "./schedule-editor";
 
 /** Durable schedules: when each fires next, by which policies, and what became of the last times. */
 export default function Schedules() {
@@ -34,6 +37,7 @@ export default function Schedules() {
   const query = useQuery(MaintenanceService.method.listSchedules, {}, useRefresh(5000));
   const { paused } = useLive();
   const now = useNow(1000);
+  const [editing, setEditing] = useState<{ schedule?: Schedule }>();
   const all = useMemo(() => query.data?.schedules ?? [], [query.data]);
   const shown = useMemo(
     () =>
@@ -53,6 +57,9 @@ export default function Schedules() {
         <>
           <TextFilter label="Filter schedules" />
           <CopyCli command={cli.schedules()} />
+          <Button kind="primary" icon={<Plus aria-hidden className="size-3.5" />} onClick={() => setEditing({})}>
+            New schedule
+          </Button>
         </>
       }
       facets={
@@ -85,8 +92,7 @@ export default function Schedules() {
         empty={
           all.length === 0 ? (
             <Empty title="No schedule yet.">
-              Tables keep themselves healthy without one. For work at a time of your own:{" "}
-              <code>firn schedule put --help</code>
+              Tables keep themselves healthy without one; this is for work at a time of your own.
             </Empty>
           ) : (
             <NoneLike what="schedule" all={plural(all.length, "schedule")} filters={["state", "q"]} />
@@ -98,7 +104,19 @@ export default function Schedules() {
         known={all.find((entry) => entry.name === schedule)}
         now={now}
         onClose={() => setFilters({ schedule: undefined })}
+        onEdit={(entry) => setEditing({ schedule: entry })}
       />
+      {editing && (
+        <ScheduleEditor
+          schedule={editing.schedule}
+          taken={all.map((entry) => entry.name)}
+          onClose={() => setEditing(undefined)}
+          onSaved={(name) => {
+            setEditing(undefined);
+            setFilters({ schedule: name });
+          }}
+        />
+      )}
     </ListScreen>
   );
 }

@@ -187,9 +187,9 @@ func (p Policy) smallOnes(small []File, others int, full bool, quiet time.Durati
 const readTargets = 8
 
 // cut divides files, in their order, into runs of about the target size, as far as
-// they are not deleted. The last run is never a runt: the number of runs is chosen
-// first.
-func (p Policy) cut(files []File) [][]File {
+// they are not deleted, and of at most so many files. The last run is never a runt:
+// the number of runs is chosen first.
+func (p Policy) cut(files []File, most int) [][]File {
 	var total, read int64
 	for _, f := range files {
 		total += f.Live()
@@ -197,7 +197,7 @@ func (p Policy) cut(files []File) [][]File {
 	}
 	n := max(1, int(math.Round(float64(total)/float64(p.Target))), int((read-1)/(readTargets*p.Target))+1)
 	// Room for runs of unequal numbers of files.
-	n = max(n, (len(files)*10/9+p.MaxGroupFiles-1)/p.MaxGroupFiles)
+	n = max(n, (len(files)*10/9+most-1)/most)
 	var out [][]File
 	var done int64
 	start := 0
@@ -212,7 +212,7 @@ func (p Policy) cut(files []File) [][]File {
 		if i+1 < len(files) {
 			next = files[i+1].Live()
 		}
-		if i == len(files)-1 || len(out) < n-1 && done+next/2 >= mark || i+1-start >= p.MaxGroupFiles || read+files[i+1].Bytes > readTargets*p.Target {
+		if i == len(files)-1 || len(out) < n-1 && done+next/2 >= mark || i+1-start >= most || read+files[i+1].Bytes > readTargets*p.Target {
 			out = append(out, files[start:i+1])
 			start, read = i+1, 0
 		}

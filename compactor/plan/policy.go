@@ -59,8 +59,10 @@ type Policy struct {
 	Sort []string
 	// MaxJobBytes bounds the input of one job; the rest waits for the next.
 	MaxJobBytes int64
-	// MaxGroupFiles bounds the files of one group, and with it memory.
-	MaxGroupFiles int
+	// MaxFilesAtOnce bounds the files whose footers are in memory together. Groups
+	// whose rows are sorted, or divided among partitions, are read by one statement
+	// and have no more; others have up to MaxGroupFiles and are read in batches.
+	MaxGroupFiles, MaxFilesAtOnce int
 	// FormatVersion of the table.
 	FormatVersion int
 	// Reshape moves the rows of files of other partition specs than SpecID, the
@@ -85,11 +87,15 @@ type Policy struct {
 	Windows Windows
 }
 
+// FilesAtOnce is the default of Policy.MaxFilesAtOnce: DuckDB cannot read 20,000 tiny
+// files by one statement within a worker's 512 MiB.
+const FilesAtOnce = 2000
+
 // DefaultPolicy is used where nobody says anything.
 func DefaultPolicy() Policy {
 	return Policy{
 		Enabled: true, Target: 128 << 20, MinFiles: 5, Quiet: 10 * time.Second, Growth: 4,
-		DeleteRatio: 0.2, MaxDeletes: 5, AllowFuse: true, RowHash: true, MaxJobBytes: 8 << 30, MaxGroupFiles: 2000, FormatVersion: 2, HotFix: FixCluster,
+		DeleteRatio: 0.2, MaxDeletes: 5, AllowFuse: true, RowHash: true, MaxJobBytes: 8 << 30, MaxGroupFiles: 50_000, MaxFilesAtOnce: FilesAtOnce, FormatVersion: 2, HotFix: FixCluster,
 		MaxSnapshots: 200, MaxAge: 5 * 24 * time.Hour, MinKeep: 1,
 	}
 }

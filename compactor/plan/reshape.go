@@ -76,7 +76,7 @@ func (p Policy) reshapes(files []File, heat func(key string) float64) []Group {
 	add := func(files []File, partitions int, heat float64) {
 		q := p
 		q.Target = p.Target * targets
-		for _, part := range q.cut(files) {
+		for _, part := range q.cut(files, p.MaxFilesAtOnce) {
 			groups = append(groups, p.reshape(part, partitions))
 			heats = append(heats, heat)
 		}
@@ -92,7 +92,7 @@ func (p Policy) reshapes(files []File, heat func(key string) float64) []Group {
 			add(q.files, 1, q.heat)
 			continue
 		}
-		if packed+q.bytes > targets*p.Target || len(pack)+len(q.files) > p.MaxGroupFiles || len(pack) > 0 && pack[0].SpecID != q.files[0].SpecID {
+		if packed+q.bytes > targets*p.Target || len(pack)+len(q.files) > p.MaxFilesAtOnce || len(pack) > 0 && pack[0].SpecID != q.files[0].SpecID {
 			flush()
 		}
 		pack, packed, warmest = append(pack, q.files...), packed+q.bytes, max(warmest, q.heat)

@@ -269,8 +269,9 @@ const sortedTargets = 16
 func (p Policy) runs(files []File) [][]File {
 	if len(p.Sort) > 0 {
 		p.Target = max(p.Target, min(sortedTargets*p.Target, p.MaxJobBytes))
+		return p.cut(files, p.MaxFilesAtOnce)
 	}
-	return p.cut(files)
+	return p.cut(files, p.MaxGroupFiles)
 }
 
 // outputs of one run.

@@ -26,22 +26,17 @@ func (c *compaction) rewrite(ctx context.Context, dir string, index int, g plan.
 	if c.cfg.Pool == nil {
 		return out, fmt.Errorf("rewrite: %w", duck.ErrNotBuiltIn)
 	}
-	src, err := c.source(ctx, g, files)
-	if err != nil {
-		return out, err
+	how := c.atOnce
+	if len(files) > c.atMost() {
+		how = c.inBatches
 	}
-	defer src.rel.Release()
-	paths, err := c.write(ctx, dir, src, g, &out)
+	paths, order, err := how(ctx, dir, g, files, &out)
 	if err != nil {
-		return out, err
-	}
-	c.Progress.Advance(g.Bytes / 2) // to prove it takes as long, more or less
-	if err := c.prove(ctx, src, g, files, paths, &out); err != nil {
 		return out, err
 	}
 	o := c.fileOptions(g, files)
-	o.SortOrderID = src.order.id
-	if src.lineage {
+	o.SortOrderID = order.id
+	if c.lineage() {
 		o.Schema = withLineage(o.Schema)
 	}
 	for part, path := range paths {
@@ -53,6 +48,21 @@ func (c *compaction) rewrite(ctx context.Context, dir string, index int, g plan.
 	return out, nil
 }
 
+// atOnce writes and proves a group by one statement.
+func (c *compaction) atOnce(ctx context.Context, dir string, g plan.Group, files []lake.File, out *output) ([]string, ordering, error) {
+	src, err := c.source(ctx, g, files)
+	if err != nil {
+		return nil, ordering{}, err
+	}
+	defer src.rel.Release()
+	paths, err := c.write(ctx, dir, src, g, out)
+	if err != nil {
+		return nil, ordering{}, err
+	}
+	c.Progress.Advance(g.Bytes / 2) // to prove it takes as long, more or less
+	return paths, src.order, c.prove(ctx, src, g, files, paths, out)
+}
+
 // prove compares what was written with what was read.
 func (c *compaction) prove(ctx context.Context, src *source, g plan.Group, files []lake.File, paths []string, out *output) error {
 	proof := &prover{pool: c.cfg.Pool, columns: src.columns, hash: c.Policy.RowHash}
@@ -60,9 +70,10 @@ func (c *compaction) prove(ctx context.Context, src *source, g plan.Group, files
 	if err != nil {
 		return err
 	}
-	out.proofCPU = proof.cpu
-	out.rows, out.columns, out.hashed = rows, len(src.columns), c.Policy.RowHash
-	out.deleted, err = deletedRows(g, files, rows)
+	deleted, err := deletedRows(g, files, rows)
+	out.proofCPU += proof.cpu
+	out.rows, out.deleted = out.rows+rows, out.deleted+deleted
+	out.columns, out.hashed = len(src.columns), c.Policy.RowHash
 	return err
 }
 

@@ -31,31 +31,21 @@ func (c *compaction) fuse(ctx context.Context, dir string, index int, g plan.Gro
 	if err != nil {
 		return output{}, err
 	}
-	sources, done, err := fuse.OpenFiles(paths)
-	if err != nil {
+	if err := c.described(paths[0]); err != nil {
 		return output{}, err
 	}
-	defer done()
+	inputs := make([]fuse.Input, len(files))
 	for i, f := range files {
-		sources[i].FirstRowID, sources[i].Sequence = f.Data.FirstRowID(), f.Sequence
+		inputs[i] = fuse.Input{Path: paths[i], FirstRowID: f.Data.FirstRowID(), Sequence: f.Sequence}
 	}
-	p, err := fuse.NewPlan(ctx, sources, fuse.Options{Progress: c.Progress.Advance, Lineage: c.lineage()})
-	if err == nil {
-		err = c.profitable(p, paths[0], g)
-	}
-	if errors.Is(err, fuse.ErrNotFusable) {
-		err = fmt.Errorf("%w: %w", errFuseless, err)
-	}
-	if err != nil {
-		return output{}, err
-	}
-	res, store, err := c.assemble(ctx, p, filepath.Join(dir, "fused.parquet"), c.location(index, 0))
+	res, store, err := c.assemble(ctx, inputs, filepath.Join(dir, "fused.parquet"), c.location(index, 0), g)
 	if errors.Is(err, fuse.ErrNotFusable) {
 		return output{}, fmt.Errorf("%w: %w", errFuseless, err)
 	}
 	if err != nil {
 		return output{}, proofError(err)
 	}
+	defer store.done()
 	if res.Rows != g.Rows {
 		return output{}, fmt.Errorf("%w: %d rows in the fused file, the manifests say %d", ErrProof, res.Rows, g.Rows)
 	}
@@ -84,31 +74,65 @@ func proofError(err error) error {
 	return err
 }
 
-// stored is how a fused file comes to its location.
+// stored is how a fused file comes to its location; done ends it.
 type stored struct {
 	location string
 	put      func(context.Context) error
+	done     func()
 }
 
 // assemble makes the fused file, which put then stores. Where objects are files
 // of this machine it is sent without being written to a file before, and read back
-// from where it lies; else a file is written, read back, and sent. Either way what
-// is read back is compared with the checksums of what was read.
-func (c *compaction) assemble(ctx context.Context, p *fuse.Plan, path, location string) (*fuse.Result, stored, error) {
-	if object, ok := c.cfg.Bucket.LocalPath(location); ok && p.ChunkBytes < largestPut {
-		im, err := p.Assemble(ctx)
-		if err == nil {
-			return im.Result, stored{location, func(ctx context.Context) error { return c.send(ctx, im, object, location) }}, nil
-		}
+// from where it lies; else, and of more files than can be held open, a file is
+// written, batch by batch, read back, and sent. Either way what is read back is
+// compared with the checksums of what was read.
+func (c *compaction) assemble(ctx context.Context, inputs []fuse.Input, path, location string, g plan.Group) (*fuse.Result, stored, error) {
+	o := fuse.Options{Progress: c.Progress.Advance, Lineage: c.lineage(), BatchFiles: c.atMost()}
+	if object, ok := c.cfg.Bucket.LocalPath(location); ok && len(inputs) <= c.atMost() {
+		res, store, err := c.image(ctx, inputs, o, object, location, g)
 		if !errors.Is(err, fuse.ErrHeavy) {
-			return nil, stored{}, err
+			return res, store, err
 		}
 	}
-	res, err := p.WriteFile(ctx, path)
+	res, err := fuse.Join(ctx, inputs, path, o)
 	if err != nil {
 		return nil, stored{}, err
 	}
-	return res, stored{location, func(ctx context.Context) error { return c.put(ctx, path, location, res.Size) }}, nil
+	batches := (len(inputs)-1)/o.BatchFiles + 1
+	if err := profitable(g, res.Rows, res.RowGroupsOut-batches+1, res.Copied); err != nil {
+		return nil, stored{}, err
+	}
+	put := func(ctx context.Context) error { return c.put(ctx, path, location, res.Size) }
+	return res, stored{location, put, func() {}}, nil
+}
+
+// image makes the fused file in place; [fuse.ErrHeavy] where it is too much for that.
+func (c *compaction) image(ctx context.Context, inputs []fuse.Input, o fuse.Options, object, location string, g plan.Group) (_ *fuse.Result, _ stored, err error) {
+	sources, done, err := fuse.OpenFiles(inputs)
+	if err != nil {
+		return nil, stored{}, err
+	}
+	defer func() {
+		if err != nil {
+			done()
+		}
+	}()
+	p, err := fuse.NewPlan(ctx, sources, o)
+	if err == nil {
+		err = profitable(g, p.Rows, p.RowGroupsOut, p.ChunkBytes)
+	}
+	if err == nil && p.ChunkBytes >= largestPut {
+		err = fuse.ErrHeavy
+	}
+	if err != nil {
+		return nil, stored{}, err
+	}
+	im, err := p.Assemble(ctx)
+	if err != nil {
+		return nil, stored{}, err
+	}
+	put := func(ctx context.Context) error { return c.send(ctx, im, object, location) }
+	return im.Result, stored{location, put, done}, nil
 }
 
 // An object of 5 GiB is put by one request; chunks are less than the file.
@@ -135,16 +159,22 @@ func (c *compaction) send(ctx context.Context, im *fuse.Image, object, location 
 	return fuse.Verify(f, info.Size(), im.Result)
 }
 
-// profitable refuses a fusion that keeps tiny row groups, and one of files that
-// the table's present schema describes differently or that have no field ids: the
-// metrics of the output would be taken by name, which may be another column's.
-func (c *compaction) profitable(p *fuse.Plan, first string, g plan.Group) error {
-	if p.RowGroupsOut > 4 && p.AverageRowGroupBytes() < leastRowGroup {
-		return fmt.Errorf("%w: it would keep %d row groups of %s", errFuseless, p.RowGroupsOut, plan.Size(p.AverageRowGroupBytes()))
+// profitable refuses a fusion that keeps tiny row groups: so many, not counting those
+// that end where a batch does.
+func profitable(g plan.Group, rows int64, groups int, chunks int64) error {
+	if average := chunks / int64(max(groups, 1)); groups > 4 && average < leastRowGroup {
+		return fmt.Errorf("%w: it would keep %d row groups of %s", errFuseless, groups, plan.Size(average))
 	}
-	if p.Rows != g.Rows {
-		return fmt.Errorf("%w: files of %s hold %d rows, the manifests say %d", ErrProof, plan.PartitionText(g.Partition), p.Rows, g.Rows)
+	if rows != g.Rows {
+		return fmt.Errorf("%w: files of %s hold %d rows, the manifests say %d", ErrProof, plan.PartitionText(g.Partition), rows, g.Rows)
 	}
+	return nil
+}
+
+// described refuses to fuse files that the table's present schema describes
+// differently or that have no field ids: the metrics of the output would be taken by
+// name, which may be another column's. All files are as the first one.
+func (c *compaction) described(first string) error {
 	r, err := file.OpenParquetFile(first, false)
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func TestProofOfLineage(t *testing.T) {
 	dir := t.TempDir()
 	paths, err := w.local(t.Context(), dir, scan.Files)
 	require.NoError(t, err)
-	sources, done, err := fuse.OpenFiles(paths)
+	sources, done, err := fuse.OpenFiles(fuse.Inputs(paths...))
 	require.NoError(t, err)
 	defer done()
 	for i, f := range scan.Files {

@@ -80,9 +80,27 @@ type way struct {
 // rows, so that one thread, with half of the buffers, is tried before.
 var ways = []way{{1, 1, 0}, {1, 1, 1}, {8, 8, 1}, {64, 32, 1}}
 
-// write puts the rows into files of the target size. If there is not enough memory
-// it tries again with smaller pieces, and in the end without order.
+// write puts the rows into files of the target size.
 func (c *compaction) write(ctx context.Context, dir string, src *source, g plan.Group, out *output) ([]string, error) {
+	paths, err := c.copies(ctx, dir, src, g, out)
+	if err != nil {
+		return nil, err
+	}
+	return c.cut(ctx, dir, paths)
+}
+
+// cut divides what was written into files of the target size.
+func (c *compaction) cut(ctx context.Context, dir string, paths []string) ([]string, error) {
+	paths, err := fuse.Cut(ctx, paths, c.Policy.Target, func(part int) string { return filepath.Join(dir, fmt.Sprintf("part-%d.parquet", part)) })
+	if err != nil {
+		return nil, fmt.Errorf("rewrite: %w", err)
+	}
+	return paths, nil
+}
+
+// copies puts the rows into a file, or one for each range of them. If there is not enough memory
+// it tries again with smaller pieces, and in the end without order.
+func (c *compaction) copies(ctx context.Context, dir string, src *source, g plan.Group, out *output) ([]string, error) {
 	var paths []string
 	var err error
 	for i, w := range ways {
@@ -102,9 +120,6 @@ func (c *compaction) write(ctx context.Context, dir string, src *source, g plan.
 		paths, err = c.copy(ctx, filepath.Join(dir, "plain"), src, g, ways[len(ways)-1], out)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("rewrite: %w", err)
-	}
-	if paths, err = fuse.Cut(ctx, paths, c.Policy.Target, func(part int) string { return filepath.Join(dir, fmt.Sprintf("part-%d.parquet", part)) }); err != nil {
 		return nil, fmt.Errorf("rewrite: %w", err)
 	}
 	return paths, nil

@@ -56,7 +56,7 @@ type input struct {
 var inputs = []input{
 	{name: "five", text: "five small files", files: 5, rows: 500, version: 2, firn: []string{compaction.Firn, compaction.FirnRewrite}},
 	{name: "a", text: "small files", files: 500, rows: 10_000, version: 2, firn: []string{compaction.Firn, compaction.FirnRewrite, compaction.FirnHash}},
-	{name: "b", text: "tiny files", files: 20_000, rows: 100, version: 2, firn: []string{compaction.Firn}},
+	{name: "b", text: "tiny files", files: 20_000, rows: 100, version: 2, firn: []string{compaction.Firn, compaction.FirnRewrite}},
 	{name: "c1", text: "v3, a fifth of the rows deleted by deletion vectors", files: 100, rows: 50_000, version: 3, deletes: "vectors", firn: []string{compaction.Firn}},
 	{name: "c2", text: "v2, a fifth of the rows deleted by equality", files: 100, rows: 50_000, version: 2, deletes: "equality", firn: []string{compaction.Firn}},
 	{name: "d", text: "sort of the input of (a) by id", files: 500, rows: 10_000, version: 2, sorted: true, firn: []string{compaction.Firn}},

@@ -82,3 +82,19 @@ func compatible(a, b *source) error {
 	}
 	return nil
 }
+
+// share makes a source use what another, compatible one has: the schema is most
+// of a tiny file's footer. Columns of row lineage may be declared otherwise.
+func (s *source) share(with *source) {
+	none := [lineageColumns]int{-1, -1}
+	if s.columns.lineage != none || with.columns.lineage != none {
+		return
+	}
+	s.columns = with.columns
+	s.md.Schema, s.md.FileMetaData.Schema, s.md.FileMetaData.ColumnOrders = with.md.Schema, with.md.FileMetaData.Schema, with.md.FileMetaData.ColumnOrders
+	for _, kv := range s.md.FileMetaData.KeyValueMetadata {
+		if v := with.md.KeyValueMetadata().FindValue(kv.Key); v != nil && kv.Value != nil && *v == *kv.Value {
+			kv.Value = v
+		}
+	}
+}

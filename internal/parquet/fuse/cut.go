@@ -21,7 +21,7 @@ func Cut(ctx context.Context, paths []string, target int64, name func(part int) 
 			parts = nil
 		}
 	}()
-	sources, done, err := OpenFiles(paths)
+	sources, done, err := OpenFiles(Inputs(paths...))
 	if err != nil {
 		return nil, err
 	}

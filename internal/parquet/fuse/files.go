@@ -1,55 +1,123 @@
 package fuse
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 )
 
-// Files fuses files of this machine into a new one and verifies it.
-// After an error the output does not exist.
-func Files(ctx context.Context, inputs []string, output string, o Options) (_ *Result, err error) {
-	sources, done, err := OpenFiles(inputs)
-	if err != nil {
-		return nil, err
+// Input is a file of this machine that [Join] opens when it is its turn.
+type Input struct {
+	Path string
+	// What rows inherit: see [Source].
+	FirstRowID *int64
+	Sequence   int64
+}
+
+// Inputs are files whose rows inherit nothing.
+func Inputs(paths ...string) []Input {
+	inputs := make([]Input, len(paths))
+	for i, path := range paths {
+		inputs[i].Path = path
 	}
-	defer done()
-	plan, err := NewPlan(ctx, sources, o)
-	if err != nil {
-		return nil, err
+	return inputs
+}
+
+// Files fuses files of this machine as [Join] does.
+func Files(ctx context.Context, paths []string, output string, o Options) (*Result, error) {
+	return Join(ctx, Inputs(paths...), output, o)
+}
+
+// Join fuses any number of files of this machine into a new one and verifies it.
+// It takes them in batches, see [Options]: no row group of the output joins files
+// of two of them. After an error the output does not exist.
+func Join(ctx context.Context, inputs []Input, output string, o Options) (*Result, error) {
+	if len(inputs) == 0 {
+		return nil, errors.New("fuse: no input given")
 	}
-	return plan.WriteFile(ctx, output)
+	o = o.withDefaults()
+	return create(output, func(f *os.File) (*Result, error) {
+		w := newOutput(newCopier(ctx, bufio.NewWriterSize(f, bufferSize), o.Progress), o)
+		for len(inputs) > 0 {
+			n, err := w.batch(ctx, inputs)
+			if err != nil {
+				return nil, err
+			}
+			inputs = inputs[n:]
+		}
+		return w.finish()
+	})
+}
+
+// batch adds the first inputs, and answers how many.
+func (w *output) batch(ctx context.Context, inputs []Input) (n int, err error) {
+	p := newPlan(w.opts)
+	var open []*os.File
+	defer func() {
+		for _, f := range open {
+			f.Close()
+		}
+	}()
+	for ; n < len(inputs) && !p.full(); n++ {
+		s, f, err := openFile(inputs[n])
+		if err != nil {
+			return n, err
+		}
+		open = append(open, f)
+		if err := p.open(ctx, s); err != nil {
+			return n, err
+		}
+		if p.sources[n].held { // it was read whole
+			open = open[:len(open)-1]
+			f.Close()
+		}
+	}
+	p.layout()
+	return n, w.add(p)
+}
+
+func openFile(in Input) (Source, *os.File, error) {
+	f, err := os.Open(in.Path)
+	if err != nil {
+		return Source{}, nil, fmt.Errorf("open input: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return Source{}, nil, fmt.Errorf("open input: %w", err)
+	}
+	return Source{Name: in.Path, R: f, Size: info.Size(), FirstRowID: in.FirstRowID, Sequence: in.Sequence}, f, nil
 }
 
 // OpenFiles opens files as sources; done closes them.
-func OpenFiles(paths []string) (sources []Source, done func(), err error) {
+func OpenFiles(inputs []Input) (sources []Source, done func(), err error) {
 	var open []*os.File
 	done = func() {
 		for _, f := range open {
 			f.Close()
 		}
 	}
-	for _, path := range paths {
-		f, err := os.Open(path)
-		if err == nil {
-			open = append(open, f)
-			var info os.FileInfo
-			if info, err = f.Stat(); err == nil {
-				sources = append(sources, Source{Name: path, R: f, Size: info.Size()})
-			}
-		}
+	for _, in := range inputs {
+		s, f, err := openFile(in)
 		if err != nil {
 			done()
-			return nil, nil, fmt.Errorf("open input: %w", err)
+			return nil, nil, err
 		}
+		sources, open = append(sources, s), append(open, f)
 	}
 	return sources, done, nil
 }
 
 // WriteFile writes the output into a new file and verifies what arrived.
 // After an error the file does not exist.
-func (p *Plan) WriteFile(ctx context.Context, path string) (res *Result, err error) {
+func (p *Plan) WriteFile(ctx context.Context, path string) (*Result, error) {
+	return create(path, func(f *os.File) (*Result, error) { return p.Write(ctx, f) })
+}
+
+// create makes a file, writes it and reads it back; after an error there is none.
+func create(path string, write func(*os.File) (*Result, error)) (res *Result, err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("create output: %w", err)
@@ -61,7 +129,7 @@ func (p *Plan) WriteFile(ctx context.Context, path string) (res *Result, err err
 			err = errors.Join(err, os.Remove(path))
 		}
 	}()
-	if res, err = p.Write(ctx, f); err != nil {
+	if res, err = write(f); err != nil {
 		return nil, err
 	}
 	return res, Verify(f, res.Size, res)

@@ -4,9 +4,9 @@
 //
 // What it promises. The output holds exactly the rows of the inputs, in their
 // order. Every statistic in its footer is true of the joined chunk, or absent.
-// Memory is bounded by the inputs' footers and page indexes, the encoded row
-// lineage of one row group (of a file for an [Image]) and a copy buffer, whatever
-// the size of the files. Each copied piece has a checksum, and [Verify] reads the
+// Memory is bounded by the footers of a batch of inputs (see [Options]), the page
+// indexes, the encoded row lineage of one row group (of a file for an [Image]), 32
+// bytes a chunk and a copy buffer, whatever the number and the size of the files. Each copied piece has a checksum, and [Verify] reads the
 // output back and compares them, so that a damaged copy is found before
 // anything refers to it.
 //
@@ -74,6 +74,10 @@ type Options struct {
 	// ImageBytes is what an [Image] holds in memory at the most. Default 64 MiB:
 	// inherited row lineage of a billion rows.
 	ImageBytes int64
+	// BatchFiles and BatchChunks (column chunks of row groups) bound the footers
+	// that are held at once, at about a kilobyte a chunk, and BatchFiles what is
+	// open. Default 2000 and 100,000.
+	BatchFiles, BatchChunks int
 	// Progress is told how many bytes were copied since the last call; nil
 	// for none.
 	Progress func(bytes int64)
@@ -83,6 +87,8 @@ func (o Options) withDefaults() Options {
 	o.RowGroupBytes = cmp.Or(o.RowGroupBytes, 128<<20)
 	o.RowGroupRows = cmp.Or(o.RowGroupRows, 1<<20)
 	o.ImageBytes = cmp.Or(o.ImageBytes, 64<<20)
+	o.BatchFiles = cmp.Or(o.BatchFiles, 2000)
+	o.BatchChunks = cmp.Or(o.BatchChunks, 100_000)
 	if o.Progress == nil {
 		o.Progress = func(int64) {}
 	}
@@ -124,6 +130,8 @@ type Plan struct {
 	opts    Options
 	sources []*source
 	groups  []group
+	slurp   int64 // bytes of tiny files that may still be held
+	chunks  int   // that the footers describe
 }
 
 // AverageRowGroupBytes of the output: the measure of whether fusing helps.
@@ -132,33 +140,53 @@ func (p *Plan) AverageRowGroupBytes() int64 {
 }
 
 // NewPlan reads the footers of the sources and decides what is joined. The
-// sources must stay readable until WriteTo has returned.
+// sources must stay readable until WriteTo has returned. Those of too many files
+// or chunks are [ErrHeavy]: [Join] takes them in batches.
 func NewPlan(ctx context.Context, sources []Source, o Options) (*Plan, error) {
 	if len(sources) == 0 {
 		return nil, errors.New("fuse: no source given")
 	}
-	p := &Plan{opts: o.withDefaults()}
-	budget := int64(slurpBudget)
-	for _, s := range sources {
-		if err := ctx.Err(); err != nil {
+	p := newPlan(o.withDefaults())
+	for i, s := range sources {
+		if i > 0 && p.full() {
+			return nil, fmt.Errorf("footers of %d of %d files: %w", i, len(sources), ErrHeavy)
+		}
+		if err := p.open(ctx, s); err != nil {
 			return nil, err
 		}
-		src, err := open(s, &budget, p.opts.Lineage)
-		if err != nil {
-			return nil, err
-		}
-		if len(p.sources) > 0 {
-			if err := compatible(p.sources[0], src); err != nil {
-				return nil, err
-			}
-		}
-		p.sources = append(p.sources, src)
-		p.BytesIn += s.Size
 	}
-	if err := p.layout(); err != nil {
-		return nil, err
-	}
+	p.layout()
 	return p, nil
+}
+
+func newPlan(o Options) *Plan { return &Plan{opts: o, slurp: slurpBudget} }
+
+// open reads the footer of one source more.
+func (p *Plan) open(ctx context.Context, s Source) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	src, err := open(s, &p.slurp, p.opts.Lineage)
+	if err != nil {
+		return err
+	}
+	if len(p.sources) > 0 {
+		if err := compatible(p.sources[0], src); err != nil {
+			return err
+		}
+		src.share(p.sources[0])
+	}
+	p.sources = append(p.sources, src)
+	p.BytesIn += s.Size
+	for _, rg := range src.md.RowGroups {
+		p.chunks += len(rg.Columns)
+	}
+	return nil
+}
+
+// full says that no more footers are to be held at once.
+func (p *Plan) full() bool {
+	return len(p.sources) >= p.opts.BatchFiles || p.chunks >= p.opts.BatchChunks
 }
 
 // Write copies the row groups into w and ends with the footer. After an error
@@ -168,28 +196,9 @@ func (p *Plan) Write(ctx context.Context, w io.Writer) (*Result, error) {
 }
 
 func (p *Plan) write(c *copier) (*Result, error) {
-	c.bytes([]byte(magic))
-	out, err := p.newFooter()
-	if err != nil {
+	w := newOutput(c, p.opts)
+	if err := w.add(p); err != nil {
 		return nil, err
 	}
-	c.index = p.indexed()
-	res := &Result{Rows: p.Rows, BytesIn: p.BytesIn, RowGroupsIn: p.RowGroupsIn, RowGroupsOut: len(p.groups)}
-	for _, g := range p.groups {
-		if g.joined() {
-			res.Joined++
-		}
-		if err := p.writeGroup(c, out, g, res); err != nil {
-			return nil, err
-		}
-	}
-	numberRowGroups(out)
-	if c.index {
-		c.writeIndexes(out)
-	}
-	if err := c.footer(out); err != nil {
-		return nil, err
-	}
-	res.Pieces, res.Copied, res.Size, res.Metadata = c.pieces, c.copied, c.offset, out
-	return res, nil
+	return w.finish()
 }

@@ -27,7 +27,7 @@ func (p *Plan) indexed() bool {
 			}
 		}
 	}
-	return len(p.groups) > 0
+	return true
 }
 
 // holds says whether something lies within the file.

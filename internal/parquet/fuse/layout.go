@@ -43,7 +43,7 @@ func (c chunk) extent() (offset, length int64) { return c.src.extent(c.rg, c.col
 func (g group) joined() bool { return len(g.parts) > 1 }
 
 // layout assigns the inputs' row groups to those of the output, in order.
-func (p *Plan) layout() error {
+func (p *Plan) layout() {
 	for _, src := range p.sources {
 		for i, rg := range src.md.RowGroups {
 			p.RowGroupsIn++
@@ -54,7 +54,6 @@ func (p *Plan) layout() error {
 		}
 	}
 	p.RowGroupsOut = len(p.groups)
-	return nil
 }
 
 func (p *Plan) add(next part, rows, bytes int64) {

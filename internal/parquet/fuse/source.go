@@ -22,22 +22,25 @@ type source struct {
 	md      *metadata.FileMetaData
 	file    *file.Reader
 	columns columns
+	held    bool // the file is in memory
 }
 
 func open(s Source, budget *int64, lineage bool) (*source, error) {
+	held := false
 	if s.Size <= slurpSize && s.Size <= *budget {
 		data := make([]byte, s.Size)
 		if n, err := s.R.ReadAt(data, 0); n < len(data) {
 			return nil, readError(s.Name, err)
 		}
 		*budget -= s.Size
+		held = true
 		s.R = bytes.NewReader(data)
 	}
 	r, err := file.NewParquetReader(io.NewSectionReader(s.R, 0, s.Size))
 	if err != nil {
 		return nil, readError(s.Name, err)
 	}
-	src := &source{Source: s, md: r.MetaData(), file: r}
+	src := &source{Source: s, md: r.MetaData(), file: r, held: held}
 	if err := src.check(); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ const cooled = 4
 func (s *Service) rebalance(ctx context.Context, task *jobs.Task, id uuid.UUID) (jobs.Outcome, error) {
 	var sum rewrite.Result
 	var did, left []string
-	looked := map[string]bool{}
+	looked, laid, lost := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	var v *hotView
 	var err error
 	for range cooled {
@@ -50,14 +50,16 @@ func (s *Service) rebalance(ctx context.Context, task *jobs.Task, id uuid.UUID) 
 		}
 		looked[c.hot.Key] = true
 		res, text, err := s.cool(ctx, task, v, *c)
-		if errors.Is(err, catalog.ErrCommitConflict) {
+		if errors.Is(err, catalog.ErrCommitConflict) || err == nil && res.Lost > 0 {
 			err = nil
+			lost[c.hot.Key] = true
 			left = append(left, plan.PartitionText(c.hot.Values)+": writers changed it meanwhile; the next rebalance tries again")
 		}
 		if err != nil {
 			return outcome(sum, ""), err
 		}
 		sum = sum.Add(res)
+		laid[c.hot.Key] = res.SnapshotID != 0 && (c.step == plan.StepCluster || c.step == plan.StepBucket)
 		if text != "" {
 			did = append(did, text)
 		}
@@ -65,11 +67,20 @@ func (s *Service) rebalance(ctx context.Context, task *jobs.Task, id uuid.UUID) 
 			break
 		}
 	}
-	s.balanced(id, v, looked, task.Step == "")
+	for _, h := range v.hot {
+		laid[h.Key] = laid[h.Key] || HotPartition{Ladder: h.rungs}.Rung(plan.StepCluster).State == plan.StateOn
+	}
+	for _, h := range v.Hot { // also those that are too many to look into
+		looked[h.Key] = looked[h.Key] || task.Step == "" && !h.Held
+	}
+	s.balanced(id, v.columns, looked, laid, lost)
 	if err := s.completeFixes(ctx, s.fixPrefix(id)); err != nil {
 		return outcome(sum, ""), err
 	}
 	out := outcome(sum, strings.Join(left, "; "))
+	if len(lost) > 0 { // and the planner waits a while
+		out.Proof[proofLost] = fmt.Sprintf("hot partitions of which somebody replaced files meanwhile: %d", len(lost))
+	}
 	fixes, err := s.Fixes(ctx, id)
 	if err != nil {
 		return out, err
@@ -87,18 +98,18 @@ func (s *Service) rebalance(ctx context.Context, task *jobs.Task, id uuid.UUID) 
 	return out, nil
 }
 
-// balanced records which partitions were looked at: all that are hot, unless the job
-// was for a step that somebody chose.
-func (s *Service) balanced(id uuid.UUID, v *hotView, looked map[string]bool, all bool) {
+// balanced records which partitions were looked at, and in which of them rows are laid
+// out by the columns. Where a job lost against writers, the planner tries again.
+func (s *Service) balanced(id uuid.UUID, columns []string, looked, laid, lost map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.tables[id]
 	if t == nil || t.health == nil {
 		return
 	}
-	for _, h := range v.Hot {
-		if looked[h.Key] || all && !h.Held {
-			t.health.Balanced(h.Key, v.columns, s.cfg.Now())
+	for key, yes := range looked {
+		if yes && !lost[key] {
+			t.health.Balanced(key, columns, laid[key], s.cfg.Now())
 		}
 	}
 	t.unsaved = true

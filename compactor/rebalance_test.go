@@ -307,6 +307,41 @@ func TestARecordComparesTheSameRows(t *testing.T) {
 	require.InDelta(t, f.After.Lookups[0].Files+20, f.Before.Lookups[0].Files, 4)
 }
 
+// A rebalance whose files somebody replaces meanwhile loses, says so, leaves no record,
+// and the partition is still to be looked at.
+func TestARebalanceThatLoses(t *testing.T) {
+	replaced := 0
+	var replace func()
+	h := newHouse(t, func(c *compactor.Config) {
+		c.Tick = 10 * time.Millisecond
+		c.BeforeCommit = func(context.Context) { replace() }
+	})
+	h.Run(h.service.Run)
+	tbl := h.heat(iceberg.Properties{"firn.hot.columns": "id"})
+	replace = func() {
+		for _, f := range h.live(tbl) {
+			if f.Data.Partition()[1000] == "United Kingdom" {
+				replaced++
+				h.replace(tbl, f.Data, shuffledSQL("United Kingdom", 40_000+replaced*1000, 999))
+				return
+			}
+		}
+	}
+	h.known(tbl, func(hot compactor.HotPartitions) bool { return len(hot.Partitions) > 0 })
+	j := h.rebalance(tbl, "", nil)
+	require.Equal(t, jobs.Succeeded, j.State, j.Error)
+	require.Positive(t, replaced)
+	require.Contains(t, j.Outcome.Proof["why_not_more"], "country=United Kingdom: writers changed it meanwhile")
+	require.Contains(t, j.Outcome.Proof["lost_to_writers"], "somebody replaced files meanwhile: 1")
+	fixes, err := h.service.Fixes(t.Context(), tbl.ID)
+	require.NoError(t, err)
+	require.Empty(t, fixes)
+	replace = func() {}
+	j = h.rebalance(tbl, "", nil)
+	require.NotEmpty(t, j.Outcome.Proof["fix_1"])
+	require.Empty(t, j.Outcome.Proof["lost_to_writers"])
+}
+
 // The planner proposes it by itself, once the partition is cool.
 func TestHotPartitionsAreCooledUnasked(t *testing.T) {
 	h := newHouse(t, func(c *compactor.Config) { c.Tick, c.Manual = 10*time.Millisecond, false })

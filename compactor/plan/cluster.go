@@ -89,6 +89,8 @@ type Balance struct {
 	At    time.Time `json:"at"`
 	Bytes int64     `json:"bytes"`
 	By    string    `json:"by,omitempty"`
+	// Laid: its rows were laid out by them then.
+	Laid bool `json:"laid,omitempty"`
 }
 
 // rethink is the least time after which other columns are a reason to look again.
@@ -100,9 +102,17 @@ func (b *Balance) open(bytes int64, columns []string, now time.Time) bool {
 		b.By != strings.Join(columns, ",") && now.Sub(b.At) >= rethink
 }
 
-// Balanced records that a hot partition was looked at, to be laid out by columns.
-func (h *Health) Balanced(key string, columns []string, now time.Time) {
+// cooled says that the rows of a hot partition were laid out by what scans select by,
+// and that it has not grown much since.
+func (q *Partition) cooled() bool {
+	b := q.Balanced
+	return b != nil && b.Laid && float64(q.Bytes) < regrowth*float64(b.Bytes)
+}
+
+// Balanced records that a hot partition was looked at, to be laid out by columns, and
+// whether it is.
+func (h *Health) Balanced(key string, columns []string, laid bool, now time.Time) {
 	if p := h.Partitions[key]; p != nil {
-		p.Balanced = &Balance{At: now, Bytes: p.Bytes, By: strings.Join(columns, ",")}
+		p.Balanced = &Balance{At: now, Bytes: p.Bytes, By: strings.Join(columns, ","), Laid: laid}
 	}
 }

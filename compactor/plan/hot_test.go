@@ -179,7 +179,7 @@ func TestLadder(t *testing.T) {
 		text   string
 	}{
 		{"grouped", nil, plan.StepGroup, plan.StateOn, "3.0 transactions share a commit"},
-		{"deep", nil, plan.StepCluster, plan.StateReady, "opens 40.0 files by customer"},
+		{"deep", nil, plan.StepCluster, plan.StateReady, "of 40 files, a lookup opens 40.0 by customer"},
 		{"shallow", func(_ *plan.Policy, _ *plan.Hot, f *plan.Facts) {
 			f.Lookups = []plan.Lookup{{Column: "customer", Depth: 1.2}}
 		}, plan.StepCluster, plan.StateOn, "laid out well"},
@@ -346,16 +346,29 @@ func TestRebalanceIsProposed(t *testing.T) {
 	if proposed(start) || !proposed(cool) {
 		t.Error("not when it is cool")
 	}
-	h.Balanced(key, p.HotColumns, cool)
+	lost := func() string {
+		return fmt.Sprint(h.Report(p, 1, cool).Reasons)
+	}
+	h.Balanced(key, p.HotColumns, false, cool)
 	if proposed(cool) {
 		t.Error("again, though nothing came")
+	}
+	if !strings.Contains(lost(), "a rebalance cools it") {
+		t.Error("a look is no cure:", lost())
+	}
+	h.Balanced(key, p.HotColumns, true, cool)
+	if lost() != "[]" {
+		t.Error("laid out, and still:", lost())
 	}
 	l.at = cool
 	h.Apply(l.next("append", delta("UK", 11, 128<<20)))
 	if proposed(cool) || !proposed(cool.Add(time.Minute)) {
 		t.Error("not when it has grown")
 	}
-	h.Balanced(key, p.HotColumns, cool)
+	if !strings.Contains(lost(), "country=UK is hot") {
+		t.Error("it has grown:", lost())
+	}
+	h.Balanced(key, p.HotColumns, true, cool)
 	p.HotColumns = []string{"customer"}
 	if proposed(cool.Add(time.Minute)) || !proposed(cool.Add(25*time.Hour)) {
 		t.Error("not when rows are looked up by another column, a day later")

@@ -62,14 +62,17 @@ func (h *Health) Report(p Policy, snapshots int, now time.Time) Report {
 	}
 	d := h.hot(p, now)
 	r.Skew, r.Hot = d.Skew, d.Hot
-	if len(r.Hot) > 0 {
-		hot := r.Hot[0]
+	if i := slices.IndexFunc(r.Hot, func(hot Hot) bool { return !h.Partitions[hot.Key].cooled() }); i >= 0 {
+		hot := r.Hot[i]
 		var why []string
 		for _, s := range hot.Signals {
 			why = append(why, s.Message)
 		}
-		r.lose("skew", 15*max(hot.Share, hot.CommitShare/2), fmt.Sprintf("%s is hot: %s; a rebalance cools it",
-			PartitionText(hot.Values), strings.Join(why, "; ")))
+		points, helps := 15*max(hot.Share, hot.CommitShare/2), "a rebalance cools it"
+		if hot.Bytes < 2*p.Target {
+			points, helps = points/3, fmt.Sprintf("with less than two files of %s it is divided only when a step of rebalance is asked for", Size(p.Target))
+		}
+		r.lose("skew", points, fmt.Sprintf("%s is hot: %s; %s", PartitionText(hot.Values), strings.Join(why, "; "), helps))
 	}
 	if why, crowded := h.crowded(p, sums.bytes); crowded {
 		r.lose("over_partitioned", 15, why+"; no compaction joins files of two partitions, a coarser partition spec would")

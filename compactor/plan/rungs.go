@@ -49,10 +49,10 @@ func (p Policy) clusterRung(h Hot, f Facts, why string) Rung {
 	var depths []string
 	most := 0.0
 	for _, l := range f.Lookups {
-		depths = append(depths, fmt.Sprintf("%.1f files by %s", l.Depth, l.Column))
+		depths = append(depths, fmt.Sprintf("%.1f by %s", l.Depth, l.Column))
 		most = max(most, l.Depth)
 	}
-	text := fmt.Sprintf("of %d files, a lookup opens %s", h.Files, strings.Join(depths, ", "))
+	text := fmt.Sprintf("of %s, a lookup opens %s", count(h.Files, "file"), strings.Join(depths, ", "))
 	switch {
 	case most < deep:
 		return Rung{StepCluster, StateOn, text + ": rows are laid out well"}

@@ -79,6 +79,9 @@ type Config struct {
 	// BeforeApply is told at each attempt to commit a compaction, when it has
 	// followed what came in between; nil for nobody.
 	BeforeApply func(ctx context.Context)
+	// Turn is how long writers of a table wait at first for a compaction that always
+	// came too late; see rewrite.Config. Default 5 s.
+	Turn time.Duration
 
 	// Tick is how often time alone is looked at: quiet partitions, schedules.
 	// Default 1 s.
@@ -170,7 +173,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s.worker, err = rewrite.New(rewrite.Config{
 		Catalog: cfg.Catalog, Store: cfg.Store, Bucket: cfg.Bucket, Lake: cfg.Lake, Pool: cfg.Pool, TempDir: temp,
-		Now: cfg.Now, Logger: cfg.Logger, Grace: cfg.Grace, Protected: s.inFlight, BeforeCommit: cfg.BeforeCommit, BeforeApply: cfg.BeforeApply,
+		Now: cfg.Now, Logger: cfg.Logger, Grace: cfg.Grace, Protected: s.inFlight, BeforeCommit: cfg.BeforeCommit, BeforeApply: cfg.BeforeApply, Turn: cfg.Turn,
 	})
 	return s, err
 }

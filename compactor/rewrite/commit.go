@@ -17,51 +17,126 @@ import (
 	"github.com/firnlake/firn/internal/lake"
 )
 
-// meetings bounds how often a commit follows what came in between.
-const meetings = 100
+const (
+	// meetings bounds how often a commit follows what came in between.
+	meetings = 100
+	// turnAfter conflicts the commit takes a turn, in which nobody else of this process
+	// commits to the table.
+	turnAfter = 4
+)
 
 // commit replaces the inputs by the outputs, with the deletes that came meanwhile.
 // A group that lost against a writer costs the others nothing: they are committed
-// without it.
+// without it. Deletes that come faster than they are carried over do not keep it
+// from ending: see turn.
 func (c *compaction) commit(ctx context.Context, outputs []output) (Result, error) {
 	if err := c.cfg.Bucket.Sync(ctx); err != nil {
 		return Result{}, fmt.Errorf("sync outputs: %w", err)
 	}
 	c.cfg.BeforeCommit(ctx)
 	var conflict error
+	length := c.cfg.Turn
 	for try := 0; ; try++ {
 		moved, err := c.meet(ctx, outputs)
-		if err == nil {
-			err = c.writeDeletes(ctx, outputs)
-		}
 		if err != nil {
 			return Result{}, err
 		}
-		res, change, err := c.change(outputs)
-		if err != nil || len(change.Removed) == 0 {
-			return res, err
+		var a attempt
+		if try < turnAfter {
+			a, err = c.attempt(ctx, c.cfg.Catalog, outputs, conflict != nil && !moved)
+		} else {
+			a, err = c.turn(ctx, length, outputs, conflict != nil && !moved)
 		}
-		if conflict != nil && (!moved || try > meetings) {
-			return Result{Wasted: res.Wasted + res.BytesOut}, conflict
+		switch {
+		case err == nil:
+			return a.res, nil
+		case a.hopeless || try >= meetings && conflict != nil:
+			return Result{Wasted: a.res.Wasted + a.res.BytesOut}, conflict
+		case errors.Is(err, catalog.ErrCommitConflict):
+			conflict = err
+		case errors.Is(err, errTurn):
+			length *= 2
+		default:
+			return a.res, err
 		}
-		c.cfg.BeforeApply(ctx)
-		c.Progress.Progress("commit", res.BytesIn, res.BytesIn)
-		done, err := Commit(ctx, c.cfg.Catalog, catalog.Transaction{
-			ID: uuid.NewString(), Actor: catalog.ActorCompactor,
-			Tables: []catalog.TableChange{{Table: c.Table.ID, Snapshot: change}}, Records: c.Records,
-		})
-		if err == nil {
-			for _, t := range done.Tables {
-				res.SnapshotID = t.SnapshotID
-			}
-			return res, nil
-		}
-		err = fmt.Errorf("commit compaction of %s: %w", c.Table.Ident, err)
-		if !errors.Is(err, catalog.ErrCommitConflict) {
-			return res, err
-		}
-		conflict = err
 	}
+}
+
+// attempt is one to commit.
+type attempt struct {
+	res Result
+	tx  catalog.Transaction
+	// hopeless: nothing has changed since the last one, which was a conflict.
+	hopeless bool
+}
+
+// attempt commits what there is, after another look at what came since the last one.
+// still: there was nothing then.
+func (c *compaction) attempt(ctx context.Context, by catalog.Committer, outputs []output, still bool) (a attempt, err error) {
+	moved := false
+	if by != catalog.Committer(c.cfg.Catalog) {
+		if moved, err = c.meet(ctx, outputs); err != nil {
+			return a, err
+		}
+	}
+	if err := c.writeDeletes(ctx, outputs); err != nil {
+		return a, err
+	}
+	res, change, err := c.change(outputs)
+	a.res = res
+	if err != nil || len(change.Removed) == 0 {
+		return a, err
+	}
+	if a.hopeless = still && !moved; a.hopeless {
+		return a, errHopeless
+	}
+	c.cfg.BeforeApply(ctx)
+	c.Progress.Progress("commit", res.BytesIn, res.BytesIn)
+	a.tx = catalog.Transaction{
+		ID: uuid.NewString(), Actor: catalog.ActorCompactor,
+		Tables: []catalog.TableChange{{Table: c.Table.ID, Snapshot: change}}, Records: c.Records,
+	}
+	return a, c.apply(ctx, by, &a)
+}
+
+func (c *compaction) apply(ctx context.Context, by catalog.Committer, a *attempt) error {
+	done, err := Commit(ctx, by, a.tx)
+	if err != nil {
+		return fmt.Errorf("commit compaction of %s: %w", c.Table.Ident, err)
+	}
+	for _, t := range done.Tables {
+		a.res.SnapshotID = t.SnapshotID
+	}
+	return nil
+}
+
+var (
+	errHopeless = errors.New("the commit is a conflict, and nothing has changed")
+	// errTurn: a turn was too short.
+	errTurn = errors.New("the turn was too short")
+)
+
+// turn is an attempt while the table stands still for this process: what came since
+// the last look is carried over, which is what came during that look, and nothing
+// comes any more. So it ends, unless another process on the same Store commits.
+// Writers wait meanwhile as for any other commit.
+func (c *compaction) turn(ctx context.Context, length time.Duration, outputs []output, still bool) (a attempt, err error) {
+	err = c.cfg.Catalog.Turn(ctx, c.Table.ID, func(t *catalog.Turn) error {
+		within, end := context.WithTimeout(ctx, length)
+		defer end()
+		var err error
+		if a, err = c.attempt(within, t, outputs, still); err != nil && within.Err() != nil {
+			err = fmt.Errorf("%w: %w", errTurn, err)
+		}
+		return err
+	})
+	switch {
+	case err == nil || ctx.Err() != nil || !errors.Is(err, errTurn):
+		return a, err
+	case errors.Is(err, catalog.ErrUnknownOutcome):
+		return a, c.apply(ctx, c.cfg.Catalog, &a) // it is asked on, by its id
+	}
+	return a, err
 }
 
 // change is the snapshot of all groups that were compacted and not lost.

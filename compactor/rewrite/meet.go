@@ -46,7 +46,7 @@ func (c *compaction) meet(ctx context.Context, outputs []output) (moved bool, er
 			continue
 		}
 		if err := c.meetGroup(ctx, i, o, now); err != nil {
-			if !isLost(err) {
+			if !isLost(err) || ctx.Err() != nil {
 				return false, fmt.Errorf("carry deletes over in %s of %s: %w", plan.PartitionText(c.Groups[i].Partition), c.Table.Ident, err)
 			}
 			o.lost, c.dirty = true, true
@@ -100,8 +100,8 @@ func (c *compaction) meetGroup(ctx context.Context, index int, o *output, now ma
 	if err != nil {
 		return err
 	}
-	k.looked = looked
 	if len(fresh) == 0 {
+		k.looked = looked
 		return nil
 	}
 	to, err := c.translate(ctx, index, o, fresh)
@@ -111,6 +111,8 @@ func (c *compaction) meetGroup(ctx context.Context, index int, o *output, now ma
 	if err := c.proveCarried(ctx, o, fresh, to); err != nil {
 		return err
 	}
+	// Only now: a look that was broken off is made again.
+	k.looked = looked
 	k.gone.merge(fresh)
 	k.out.merge(to)
 	c.dirty = true

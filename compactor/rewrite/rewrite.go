@@ -46,6 +46,7 @@ type Catalog interface {
 	LoadTableID(ctx context.Context, id uuid.UUID) (*catalog.Table, error)
 	Tables(ctx context.Context) ([]*catalog.Table, error)
 	Intents(ctx context.Context) ([]catalog.Intent, error)
+	Turn(ctx context.Context, id uuid.UUID, do func(*catalog.Turn) error) error
 	Recluster(ctx context.Context, id uuid.UUID, o catalog.ReclusterOptions) (catalog.Reclustered, error)
 	DataPath(t *catalog.Table) string
 	Warehouse() string
@@ -84,6 +85,10 @@ type Config struct {
 	// BeforeApply is told at each attempt to commit, when it has followed what came
 	// in between; nil for nobody.
 	BeforeApply func(ctx context.Context)
+	// Turn is how long a compaction that came too late several times may hold up a
+	// table's writers of this process, to commit at last. Where that is too short, it
+	// gives way and comes again for twice as long. Default 5 s.
+	Turn time.Duration
 }
 
 // Worker carries out maintenance. It is safe for concurrent use.
@@ -100,6 +105,7 @@ func New(cfg Config) (*Worker, error) {
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	cfg.Grace = cmp.Or(cfg.Grace, time.Hour)
 	cfg.MaxShare = cmp.Or(cfg.MaxShare, 0.5)
+	cfg.Turn = cmp.Or(cfg.Turn, 5*time.Second)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

@@ -19,6 +19,9 @@ func TestProgressText(t *testing.T) {
 		"write 10.0 MiB of 40.0 MiB, 1m30s left at 2.0 MiB/s": {State: running, Progress: &firnv1.Progress{
 			Step: "write", DoneBytes: 10 * mb, TotalBytes: 40 * mb, Remaining: durationpb.New(90 * time.Second), BytesPerSecond: 2 * mb,
 		}},
+		// What is counted in objects or rows stands in the step, and is not shown as bytes.
+		"delete 1000 of 5000 objects": {State: running, Kind: firnv1.JobKind_JOB_KIND_ORPHANS, Progress: &firnv1.Progress{Step: "delete 1000 of 5000 objects"}},
+		"published 3145728 rows":      {State: running, Kind: firnv1.JobKind_JOB_KIND_PROMOTE, Progress: &firnv1.Progress{Step: "published 3145728 rows"}},
 	} {
 		if got := progressText(j); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -178,7 +178,7 @@ func (p *process) compactor(ctx context.Context, cat *catalog.Catalog, policy pl
 	cfg := compactor.Config{
 		Catalog: cat, Store: p.store, Bucket: p.bucket, Lake: p.lake, Pool: pool, TempDir: p.dir.Path("tmp", "compact"),
 		Workers: p.cfg.Compactor.Workers, Policy: &policy, Grace: p.cfg.Compactor.Grace, OrphanEvery: p.cfg.Compactor.OrphanEvery,
-		Promote: promotion(models), Logger: p.log, Registerer: p.registry,
+		Promote: promotion(models.Promote), Logger: p.log, Registerer: p.registry,
 		Alone: true, // bbolt's file lock
 	}
 	for _, x := range p.cfg.Compactor.Policy {
@@ -207,12 +207,13 @@ func (p *process) compactor(ctx context.Context, cat *catalog.Catalog, policy pl
 	return service, nil
 }
 
-// promotion runs a model, for jobs, until it is up to date.
-func promotion(models *medallion.Service) func(context.Context, string, func(string, int64, int64)) (jobs.Outcome, error) {
+// promotion runs a model, for jobs, until it is up to date. Rows are told as part of
+// the step: done and total of a job's progress are bytes.
+func promotion(promote func(ctx context.Context, model string) (medallion.Run, error)) func(context.Context, string, func(string, int64, int64)) (jobs.Outcome, error) {
 	return func(ctx context.Context, model string, progress func(step string, done, total int64)) (jobs.Outcome, error) {
 		var outcome jobs.Outcome
 		for {
-			run, err := models.Promote(ctx, model)
+			run, err := promote(ctx, model)
 			if err != nil {
 				return outcome, err
 			}

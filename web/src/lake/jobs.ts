@@ -1,5 +1,5 @@
 import { type Job, JobKind, JobState } from "~/gen/firn/v1/maintenance_pb";
-import { bytes, count, duration, plural } from "./format";
+import { bytes, count, duration, percent, plural } from "./format";
 import type { Tone } from "./health";
 
 export const jobStates: { state: JobState; name: string; label: string; tone: Tone }[] = [
@@ -48,6 +48,16 @@ export function progressOf(job: Job): number | undefined {
   if (job.state === JobState.SUCCEEDED) return 1;
   if (!progress || progress.totalBytes === 0n) return undefined;
   return Math.min(1, Number(progress.doneBytes) / Number(progress.totalBytes));
+}
+
+/**
+ * `24 MiB of 40 MiB, 60 %`; empty for jobs that count in objects or rows, which say so in
+ * their step.
+ */
+export function amountText(job: Job): string {
+  const share = progressOf(job);
+  if (share === undefined || !job.progress || job.progress.totalBytes === 0n) return "";
+  return `${bytes(job.progress.doneBytes)} of ${bytes(job.progress.totalBytes)}, ${percent(share)}`;
 }
 
 /** `3 m left`; empty until the job's own rate means something. */

@@ -4,8 +4,8 @@ import { Ban, RotateCw } from "lucide-react";
 import { useRefresh } from "~/app/live";
 import { type Job, JobKind, MaintenanceService } from "~/gen/firn/v1/maintenance_pb";
 import { cli } from "~/lake/cli";
-import { bytes, count, duration, elapsed, moment, percent, plural, sentence } from "~/lake/format";
-import { jobKind, jobState, mayCancel, mayRetry, progressOf, remainingText, savedBytes } from "~/lake/jobs";
+import { bytes, count, duration, elapsed, moment, plural, sentence } from "~/lake/format";
+import { amountText, jobKind, jobState, mayCancel, mayRetry, progressOf, remainingText, savedBytes } from "~/lake/jobs";
 import { tableName } from "~/lake/name";
 import { Button } from "~/ui/button";
 import { CopyCli } from "~/ui/copy";
@@ -58,8 +58,7 @@ function Body({ job, now }: { job: Job; now: number }) {
         <div>
           <div className="num mb-1 flex text-xs text-ink-2">
             <span className="flex-1">{job.progress?.step || "starting"}</span>
-            {share !== undefined &&
-              `${bytes(job.progress?.doneBytes ?? 0n)} of ${bytes(job.progress?.totalBytes ?? 0n)}, ${percent(share)}`}
+            {amountText(job)}
             {job.progress?.remaining &&
               `, ${remainingText(job.progress.remaining)} at ${bytes(job.progress.bytesPerSecond)}/s`}
           </div>

@@ -59,7 +59,14 @@ func (q *Queue) Retry(ctx context.Context, id string) (Job, error) {
 			return Job{}, fmt.Errorf("retry job %s: %w", id, err)
 		}
 		if kv, err := q.cfg.Store.Get(ctx, q.uniqueKey(j)); err == nil {
-			return q.load(ctx, q.activeKey(string(kv.Value)))
+			have, err := q.load(ctx, q.activeKey(string(kv.Value)))
+			if !isUnreadable(err) {
+				return have, err
+			}
+			if err := q.free(ctx, kv); err != nil {
+				return Job{}, fmt.Errorf("retry job %s: %w", id, err)
+			}
+			continue
 		}
 		was := j.version
 		j.State, j.Attempt, j.Interrupted, j.Error, j.NotBefore = Queued, 0, 0, "", time.Time{}

@@ -52,9 +52,10 @@ type Queue struct {
 	prefix string
 
 	mu      sync.Mutex
-	changed chan struct{}       // closed and replaced at each change made here
-	running map[string]*running // jobs whose handlers run here
-	ended   int                 // since history was last trimmed
+	changed chan struct{}              // closed and replaced at each change made here
+	running map[string]*running        // jobs whose handlers run here
+	ended   int                        // since history was last trimmed
+	told    map[string]catalog.Version // unreadable records that the log tells of
 }
 
 // New makes a queue.
@@ -93,7 +94,7 @@ func (q *Queue) uniqueKey(j Job) string     { return q.prefix + "key/" + j.key()
 func decode(kv catalog.KV) (Job, error) {
 	var j Job
 	if err := json.Unmarshal(kv.Value, &j); err != nil {
-		return Job{}, fmt.Errorf("job record %s: %w", kv.Key, err)
+		return Job{}, &unreadable{kv.Key, err}
 	}
 	j.version = kv.Version
 	return j, nil
@@ -123,6 +124,10 @@ func (q *Queue) Submit(ctx context.Context, s Spec) (job Job, created bool, err 
 		}
 		if err == nil {
 			switch have, err := q.load(ctx, q.activeKey(string(unique.Value))); {
+			case isUnreadable(err):
+				if err := q.free(ctx, unique); err != nil {
+					return Job{}, false, fmt.Errorf("submit job: %w", err)
+				}
 			case err == nil:
 				if s.Trigger != "request" || have.State != Queued || have.Attempt == 0 || !now.Before(have.NotBefore) {
 					return have, false, nil
@@ -171,10 +176,12 @@ func (q *Queue) SubmitWith(ctx context.Context, specs []Spec, extra func(made []
 		for _, s := range specs {
 			j := Job{ID: fmt.Sprintf("%016x%s", now.UnixNano(), randomID()), Spec: s, State: Queued, CreatedAt: now}
 			key := q.uniqueKey(j)
-			if _, err := q.cfg.Store.Get(ctx, key); err == nil || keys[key] {
-				continue
-			} else if !errors.Is(err, catalog.ErrNotFound) {
+			taken, err := q.taken(ctx, key)
+			if err != nil {
 				return nil, fmt.Errorf("submit jobs: %w", err)
+			}
+			if taken || keys[key] {
+				continue
 			}
 			keys[key] = true
 			made = append(made, j)
@@ -245,9 +252,9 @@ func (q *Queue) List(ctx context.Context, f Filter) ([]Job, map[State]int, error
 			return nil, nil, fmt.Errorf("list jobs: %w", err)
 		}
 		for _, kv := range kvs {
-			j, err := decode(kv)
-			if err != nil {
-				return nil, nil, err
+			j, ok := q.readable(ctx, kv)
+			if !ok {
+				continue
 			}
 			counts[j.State]++
 			if f.match(&j) {
@@ -269,11 +276,9 @@ func (q *Queue) Active(ctx context.Context) ([]Job, error) {
 	}
 	out := make([]Job, 0, len(kvs))
 	for _, kv := range kvs {
-		j, err := decode(kv)
-		if err != nil {
-			return nil, err
+		if j, ok := q.readable(ctx, kv); ok {
+			out = append(out, q.overlay(j))
 		}
-		out = append(out, q.overlay(j))
 	}
 	return out, nil
 }

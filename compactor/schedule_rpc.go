@@ -101,7 +101,14 @@ func (h handler) PutSchedule(ctx context.Context, req *connect.Request[firnv1.Pu
 	if err != nil {
 		return nil, h.s.rpcError(ctx, err)
 	}
-	return connect.NewResponse(&firnv1.PutScheduleResponse{Schedule: h.s.scheduleProto(c)}), nil
+	out := &firnv1.PutScheduleResponse{Schedule: h.s.scheduleProto(c)}
+	if jobs, err := h.s.scheduledJobs(ctx, d); err == nil && len(jobs) == 0 {
+		out.Note = "it makes no job as long as there is no table of that name"
+		if d.Table == "" {
+			out.Note = "it makes no job as long as there is no table to make one for"
+		}
+	}
+	return connect.NewResponse(out), nil
 }
 
 // chosen is the policy of a number: the default for none, and for a number that is

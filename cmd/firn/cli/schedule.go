@@ -160,7 +160,7 @@ func (a *app) oneSchedule(use, short, done string, call func(context.Context, st
 				if s.GetPaused() {
 					cmd.PrintErrln(done + " " + args[0] + "; to let it fire again: firn schedule resume " + args[0])
 				} else {
-					cmd.PrintErrln(done + " " + args[0] + "; next firing " + nextText(s))
+					cmd.PrintErrln(done + " " + args[0] + "; next firing " + nextInZone(s))
 				}
 				return nil
 			}
@@ -169,14 +169,24 @@ func (a *app) oneSchedule(use, short, done string, call func(context.Context, st
 	}
 }
 
-func (a *app) printSchedule(s *firnv1.Schedule) error {
+// inZone answers how a time reads on a clock in the schedule's zone.
+func inZone(s *firnv1.Schedule, t *timestamppb.Timestamp) string {
 	zone, err := time.LoadLocation(s.GetTimeZone())
 	if err != nil {
 		zone = time.UTC // the server knows a zone that this machine does not
 	}
-	local := func(t *timestamppb.Timestamp) string {
-		return t.AsTime().In(zone).Format("Mon 2006-01-02 15:04:05 MST")
+	return t.AsTime().In(zone).Format("Mon 2006-01-02 15:04:05 MST")
+}
+
+func nextInZone(s *firnv1.Schedule) string {
+	if s.GetNextFire() == nil || s.GetPaused() || s.GetBroken() != "" {
+		return nextText(s)
 	}
+	return inZone(s, s.GetNextFire())
+}
+
+func (a *app) printSchedule(s *firnv1.Schedule) error {
+	local := func(t *timestamppb.Timestamp) string { return inZone(s, t) }
 	g := grid{header: []string{"field", "value"}}
 	add := func(field, value string) {
 		if value != "" {
@@ -290,8 +300,11 @@ the next moment there is, one that they show twice fires once.`,
 			if err != nil {
 				return a.remote("put schedule "+args[0], err)
 			}
-			if a.format == "table" && a.jq == "" && !dryRun {
-				cmd.PrintErrln("next firing " + nextText(answer.Msg.GetSchedule()))
+			if note := answer.Msg.GetNote(); note != "" {
+				cmd.PrintErrln("note: " + note)
+			}
+			if s := answer.Msg.GetSchedule(); a.format == "table" && a.jq == "" && !dryRun {
+				cmd.PrintErrln("next firing " + nextInZone(s))
 				return nil
 			}
 			return a.printSchedule(answer.Msg.GetSchedule())

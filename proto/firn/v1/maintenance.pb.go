@@ -2127,8 +2127,10 @@ func (x *PutScheduleRequest) GetDryRun() bool {
 }
 
 type PutScheduleResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Schedule      *Schedule              `protobuf:"bytes,1,opt,name=schedule,proto3" json:"schedule,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Schedule *Schedule              `protobuf:"bytes,1,opt,name=schedule,proto3" json:"schedule,omitempty"`
+	// What is valid, and yet may not be meant: it names no table that there is now.
+	Note          string `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2168,6 +2170,13 @@ func (x *PutScheduleResponse) GetSchedule() *Schedule {
 		return x.Schedule
 	}
 	return nil
+}
+
+func (x *PutScheduleResponse) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
 }
 
 // ScheduleFault is a detail of the error of PutSchedule, one for each fault of
@@ -3830,9 +3839,10 @@ const file_firn_v1_maintenance_proto_rawDesc = "" +
 	"\bschedule\x18\x01 \x01(\v2\x11.firn.v1.ScheduleR\bschedule\"\\\n" +
 	"\x12PutScheduleRequest\x12-\n" +
 	"\bschedule\x18\x01 \x01(\v2\x11.firn.v1.ScheduleR\bschedule\x12\x17\n" +
-	"\adry_run\x18\x02 \x01(\bR\x06dryRun\"D\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\"X\n" +
 	"\x13PutScheduleResponse\x12-\n" +
-	"\bschedule\x18\x01 \x01(\v2\x11.firn.v1.ScheduleR\bschedule\"_\n" +
+	"\bschedule\x18\x01 \x01(\v2\x11.firn.v1.ScheduleR\bschedule\x12\x12\n" +
+	"\x04note\x18\x02 \x01(\tR\x04note\"_\n" +
 	"\rScheduleFault\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x12\n" +
 	"\x04what\x18\x02 \x01(\tR\x04what\x12\x10\n" +

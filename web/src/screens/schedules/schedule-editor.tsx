@@ -3,7 +3,7 @@ import { keepPreviousData, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useId, useState } from "react";
 import { useNow } from "~/app/live";
 import { MaintenanceService, type Schedule } from "~/gen/firn/v1/maintenance_pb";
-import { duration, millis } from "~/lake/format";
+import { duration, millis, sentence } from "~/lake/format";
 import {
   type Draft,
   draftOf,
@@ -114,7 +114,7 @@ function Times({
   schedule,
 }: {
   dry: {
-    data: { schedule?: Schedule | undefined } | undefined;
+    data: { schedule?: Schedule | undefined; note: string } | undefined;
     error: unknown;
     isPending: boolean;
     refetch: () => unknown;
@@ -143,6 +143,7 @@ function Times({
           ))}
         </ul>
       )}
+      {dry.data?.note && !dry.error && <p className="mt-2 text-xs text-warn">{sentence(dry.data.note)}</p>}
       {faultsOf(dry.error) && <p className="text-xs text-ink-2">Its next times stand here once it can be read.</p>}
       {elsewhere.map(([field, text]) => (
         <p key={field} className="text-xs text-bad">

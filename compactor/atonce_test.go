@@ -33,6 +33,7 @@ import (
 func TestEverythingAtOnce(t *testing.T) {
 	for _, version := range []string{"2", "3"} {
 		t.Run("v"+version, func(t *testing.T) {
+			t.Parallel()
 			clock := &offset{}
 			h := newHouse(t, func(c *compactor.Config) {
 				c.Now, c.Grace, c.Tick, c.Workers = clock.now, time.Hour, 5*time.Millisecond, 3

@@ -145,6 +145,7 @@ func eachCarry(t *testing.T, do func(t *testing.T, h *house, tbl *catalog.Table,
 	for _, version := range []string{"2", "3"} {
 		for tier, props := range carryTiers {
 			t.Run("v"+version+"/"+tier, func(t *testing.T) {
+				t.Parallel()
 				h := newHouse(t)
 				all := iceberg.Properties{"format-version": version, "firn.compact.min-input-files": "2"}
 				maps.Copy(all, props)

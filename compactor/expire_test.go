@@ -72,6 +72,7 @@ func TestExpiryKeepsTagsBranchesAndWatermarks(t *testing.T) {
 func TestOrphanRemovalDeletesNothingReachable(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
 			clock := &offset{}
 			h := newHouse(t, func(c *compactor.Config) { c.Now = clock.now; c.Grace = time.Hour })
 			h.Run(h.service.Run)

@@ -98,6 +98,7 @@ func sums(h *plan.Health) []string {
 func TestHealthFromEventsIsWhatACountWouldBe(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 11))
 			h := newHouse(t, func(c *compactor.Config) { c.Workers = 1 })
 			h.Run(h.service.Run)

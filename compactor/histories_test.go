@@ -241,6 +241,7 @@ func TestRandomHistories(t *testing.T) {
 	for version := 1; version <= 3; version++ {
 		for seed := range seeds {
 			t.Run(fmt.Sprintf("v%d/%d", version, seed), func(t *testing.T) {
+				t.Parallel()
 				clock := &offset{}
 				h := newHouse(t, func(c *compactor.Config) { c.Now, c.Grace, c.Tick = clock.now, time.Hour, 5*time.Millisecond })
 				h.Run(h.service.Run)

@@ -24,6 +24,7 @@ import (
 func TestRowLineageIsKept(t *testing.T) {
 	for _, tiers := range [][]string{{"rewrite", "rewrite"}, {"fuse", "fuse"}, {"fuse", "rewrite"}} {
 		t.Run(strings.Join(tiers, ", "), func(t *testing.T) {
+			t.Parallel()
 			h := newHouse(t)
 			h.Run(h.service.Run)
 			tbl := h.create("bronze.v3", iceberg.Properties{"format-version": "3"})

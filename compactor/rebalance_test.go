@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
 	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
@@ -20,7 +21,9 @@ import (
 	"github.com/firnlake/firn/compactor"
 	"github.com/firnlake/firn/compactor/jobs"
 	"github.com/firnlake/firn/compactor/plan"
+	"github.com/firnlake/firn/internal/duck"
 	"github.com/firnlake/firn/internal/lake"
+	"github.com/firnlake/firn/internal/parquet"
 )
 
 // shuffledSQL is n rows whose ids lie anywhere below 100,000.
@@ -35,15 +38,50 @@ func (h *house) heat(props iceberg.Properties) *catalog.Table {
 	all := iceberg.Properties{"write.target-file-size-bytes": "16384", "firn.compact.quiet": "0s"}
 	maps.Copy(all, props)
 	t := h.create("silver.lines", all)
-	var entries []catalog.FileEntry
-	for i := range 24 {
-		entries = append(entries, h.Write(t, shuffledSQL("United Kingdom", i*1000, 1000))...)
-	}
+	entries := h.writeEach(t, shuffledSQL("United Kingdom", 0, 24_000), 1000)
+	var others []string
 	for i, c := range []string{"France", "Italy", "Spain", "NULL"} {
-		entries = append(entries, h.Write(t, shuffledSQL(c, 50_000+i*100, 20))...)
+		others = append(others, shuffledSQL(c, 50_000+i*100, 20))
 	}
-	h.Commit(t, table.OpAppend, entries...)
+	h.Commit(t, table.OpAppend, append(entries, h.Write(t, strings.Join(others, " UNION ALL "))...)...)
 	return t
+}
+
+// writeEach puts so many rows of a SELECT into a file, and so on.
+func (h *house) writeEach(t *catalog.Table, sql string, rows int64) (entries []catalog.FileEntry) {
+	h.T.Helper()
+	ctx := context.Background()
+	res, err := pool.Query(ctx, duck.Job{SQL: sql, PreserveOrder: true})
+	require.NoError(h.T, err)
+	defer res.Release()
+	var file []arrow.RecordBatch
+	var have int64
+	for batch, err := range parquet.Records(res) {
+		require.NoError(h.T, err)
+		for at := int64(0); at < batch.NumRows(); {
+			n := min(rows-have, batch.NumRows()-at)
+			part := batch.NewSlice(at, at+n)
+			defer part.Release()
+			file, at, have = append(file, part), at+n, have+n
+			if have < rows {
+				continue
+			}
+			parts := func(yield func(arrow.RecordBatch, error) bool) {
+				for _, p := range file {
+					if !yield(p, nil) {
+						return
+					}
+				}
+			}
+			files, err := parquet.WriteFiles(ctx, h.Bucket, t.Metadata, h.Catalog.DataPath(t), parts, parquet.WriteOptions{MergeReady: true})
+			require.NoError(h.T, err)
+			require.Len(h.T, files, 1)
+			entries = append(entries, catalog.FileEntry{File: files[0]})
+			file, have = nil, 0
+		}
+	}
+	require.Zero(h.T, have, "rows that fill no file")
+	return entries
 }
 
 // openedBy counts the files that iceberg-go plans for lookups of ids in the hot
@@ -101,6 +139,7 @@ func demanded(hot compactor.HotPartitions) bool {
 func TestClusterCoolsAHotPartition(t *testing.T) {
 	for _, version := range []string{"2", "3"} {
 		t.Run("v"+version, func(t *testing.T) {
+			t.Parallel()
 			h := newHouse(t, func(c *compactor.Config) { c.Tick = 10 * time.Millisecond })
 			h.Run(h.service.Run)
 			tbl := h.heat(iceberg.Properties{"format-version": version})
@@ -196,6 +235,7 @@ func TestBucketCoolsAHotPartition(t *testing.T) {
 func TestCoarsenJoinsPartitions(t *testing.T) {
 	for _, version := range []string{"1", "2"} {
 		t.Run("v"+version, func(t *testing.T) {
+			t.Parallel()
 			h := newHouse(t, func(c *compactor.Config) { c.Tick = 10 * time.Millisecond })
 			h.Run(h.service.Run)
 			tbl := h.create("silver.days", iceberg.Properties{"format-version": version, "firn.hot.fix": "spec"})
@@ -227,6 +267,7 @@ func TestRebalanceThroughFaults(t *testing.T) {
 	} {
 		for _, step := range []plan.Step{plan.StepCluster, plan.StepBucket, plan.StepCoarsen} {
 			t.Run(name+"/"+string(step), func(t *testing.T) {
+				t.Parallel()
 				for at := 1; ; at++ {
 					h := newHouse(t, func(c *compactor.Config) { c.Tick = 10 * time.Millisecond })
 					h.Run(h.service.Run)
@@ -267,9 +308,14 @@ func TestRebalanceThroughFaults(t *testing.T) {
 						require.Equal(t, jobs.Succeeded, j.State, j.Error)
 					}
 					require.Equal(t, before, h.rows(tbl, 0), "write %d", at)
-					hot := h.known(tbl, func(hot compactor.HotPartitions) bool { return len(hot.Fixes) > 0 && hot.Fixes[0].After != nil })
-					require.Len(t, hot.Fixes, 1, "write %d", at)
-					require.Equal(t, step, hot.Fixes[0].Step)
+					var fixes []compactor.Fix
+					require.Eventually(t, func() bool {
+						var err error
+						fixes, err = h.service.Fixes(context.Background(), tbl.ID)
+						return err == nil && len(fixes) > 0 && fixes[0].After != nil
+					}, 30*time.Second, 5*time.Millisecond)
+					require.Len(t, fixes, 1, "write %d", at)
+					require.Equal(t, step, fixes[0].Step)
 					if step != plan.StepCoarsen {
 						require.Less(t, h.openedBy(tbl, 0), 3.0, "write %d", at)
 					}

@@ -83,6 +83,7 @@ func TestReshapeMovesRowsIntoTheirPartitions(t *testing.T) {
 		{"none", "2", nil, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			h := newHouse(t)
 			h.Run(h.service.Run)
 			tbl := h.create("silver.lines", iceberg.Properties{"format-version": c.version})

@@ -71,6 +71,7 @@ func appended(t *catalog.Table, files []catalog.FileEntry) catalog.Transaction {
 func TestStorm(t *testing.T) {
 	for _, version := range []string{"2", "3"} {
 		t.Run("v"+version, func(t *testing.T) {
+			t.Parallel()
 			h := newHouse(t)
 			s := &storm{house: h, random: rand.New(rand.NewPCG(5, 7)), table: h.create("bronze.lines", iceberg.Properties{"format-version": version, "firn.compact.min-input-files": "2"})}
 			for range 3 {

@@ -78,6 +78,7 @@ func TestADeleterFasterThanALook(t *testing.T) {
 		"another process deletes in the first turn": {version: "3", attempts: 6, before: func(_ context.Context, remove func()) { remove() }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			short := strings.Contains(name, "short")
 			h := newHouse(t)
 			tbl := h.create("bronze.lines", iceberg.Properties{"format-version": c.version, "firn.compact.min-input-files": "2"})

@@ -14,6 +14,8 @@ type output struct {
 	first *source
 	md    *metadata.FileMetaData // of what was added
 	res   *Result
+
+	lineage [lineageColumns]digest
 }
 
 func newOutput(c *copier, o Options) *output {
@@ -126,6 +128,9 @@ func (w *output) finish() (*Result, error) {
 		return nil, err
 	}
 	res := w.res
+	for i, d := range w.lineage {
+		res.Lineage[i] = d.done()
+	}
 	res.Pieces, res.Copied, res.Size, res.Metadata = w.c.pieces, w.c.copied, w.c.offset, w.md
 	return res, nil
 }
@@ -148,7 +153,7 @@ func (w *output) group(g group) error {
 		columns[n] = g.chunks(n)
 	}
 	if w.opts.Lineage {
-		src, err := encodeLineage(c.ctx, g.parts, c.index, &w.res.Lineage)
+		src, err := encodeLineage(c.ctx, g.parts, c.index, &w.lineage)
 		if err != nil {
 			return err
 		}

@@ -114,7 +114,7 @@ func commands(t *testing.T, base string) {
 		{"job ls --schedule nightly", 0, []string{`\S+ compact succeeded bronze\.invoice_lines_raw .* schedule .*`}},
 		{"schedule resume nightly", 0, nil},
 		{"schedule put nightly --cron 0~4~*~*~* --dry-run", 0, []string{`cron 0 4 \* \* \*`, `overlap skip`}},
-		{"schedule put nightly --cron 0~4~*~*~* --table bronze.no_such --dry-run", 0, []string{`note: it makes no job as long as there is no table of that name`}},
+		{"schedule put nightly --cron 0~4~*~*~* --table bronze.no_such --dry-run", 0, []string{`note it makes no job as long as there is no table of that name`}},
 		{"schedule rm nightly", 0, nil},
 		{"channel ls", 0, []string{`bronze\.invoice_lines_raw contributor-United-Kingdom \d+ 495,478 .*`, `bronze\.invoice_lines_raw contributor-France \d+ 8,557 .*`}},
 		{"version", 0, []string{`firn \S+.* go1\.\d+.* \S+/\S+`}},

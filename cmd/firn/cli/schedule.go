@@ -164,7 +164,7 @@ func (a *app) oneSchedule(use, short, done string, call func(context.Context, st
 				}
 				return nil
 			}
-			return a.printSchedule(s)
+			return a.printSchedule(s, "")
 		},
 	}
 }
@@ -185,7 +185,8 @@ func nextInZone(s *firnv1.Schedule) string {
 	return inZone(s, s.GetNextFire())
 }
 
-func (a *app) printSchedule(s *firnv1.Schedule) error {
+// printSchedule prints one; note is what the service had to say about it.
+func (a *app) printSchedule(s *firnv1.Schedule, note string) error {
 	local := func(t *timestamppb.Timestamp) string { return inZone(s, t) }
 	g := grid{header: []string{"field", "value"}}
 	add := func(field, value string) {
@@ -204,6 +205,7 @@ func (a *app) printSchedule(s *firnv1.Schedule) error {
 	add("cron", s.GetCron())
 	add("time zone", cmp.Or(s.GetTimeZone(), "UTC"))
 	add("makes", kindName(s.GetKind())+" of "+scheduleOn(s))
+	add("note", note)
 	add("windows", windowsText(s))
 	add("overlap", policyName(s.GetOverlap()))
 	add("missed", policyName(s.GetMissed()))
@@ -300,14 +302,14 @@ the next moment there is, one that they show twice fires once.`,
 			if err != nil {
 				return a.remote("put schedule "+args[0], err)
 			}
-			if note := answer.Msg.GetNote(); note != "" {
-				cmd.PrintErrln("note: " + note)
-			}
 			if s := answer.Msg.GetSchedule(); a.format == "table" && a.jq == "" && !dryRun {
 				cmd.PrintErrln("next firing " + nextInZone(s))
+				if note := answer.Msg.GetNote(); note != "" {
+					cmd.PrintErrln("note: " + note)
+				}
 				return nil
 			}
-			return a.printSchedule(answer.Msg.GetSchedule())
+			return a.printSchedule(answer.Msg.GetSchedule(), answer.Msg.GetNote())
 		},
 	}
 	put.Flags().StringVar(&cron, "cron", "", "five fields, or six with seconds; @hourly, @daily, @every 90m")

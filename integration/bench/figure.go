@@ -9,7 +9,8 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/firnlake/firn/integration/bench/report"
 )
 
 // spec is what is measured, in which unit, beside whom, and what is asked of
@@ -73,13 +74,13 @@ func (b *bench) record(s spec, value, peer float64) {
 		b.figures = append(b.figures, &Figure{Group: s.group, Name: s.name, Unit: s.unit, Peer: s.peer, Bar: s.bar.text, spec: s})
 	}
 	f := b.figures[at]
-	f.Runs = append(f.Runs, round(value))
-	f.Value = median(f.Runs)
+	f.Runs = append(f.Runs, report.Round(value))
+	f.Value = report.Median(f.Runs)
 	if s.peer != "" {
-		f.PeerRuns = append(f.PeerRuns, round(peer))
-		f.PeerValue = median(f.PeerRuns)
+		f.PeerRuns = append(f.PeerRuns, report.Round(peer))
+		f.PeerValue = report.Median(f.PeerRuns)
 		f.ratios = append(f.ratios, value/peer)
-		f.Ratio = round(median(f.ratios))
+		f.Ratio = report.Round(report.Median(f.ratios))
 	}
 	if s.bar.met != nil {
 		met := s.bar.met(f.Value, f.Ratio)
@@ -90,37 +91,6 @@ func (b *bench) record(s spec, value, peer float64) {
 		fmt.Fprintf(b.progress, " (%s: %s, ratio %.3g)", s.peer, number(peer), value/peer)
 	}
 	fmt.Fprintln(b.progress)
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	switch {
-	case n == 0:
-		return 0
-	case n%2 == 1:
-		return sorted[n/2]
-	}
-	return (sorted[n/2-1] + sorted[n/2]) / 2
-}
-
-// percentile answers the value below which a share p of the samples lies.
-func percentile(samples []float64, p float64) float64 {
-	if len(samples) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(samples))
-	at := int(math.Ceil(p*float64(len(sorted)))) - 1
-	return sorted[min(max(at, 0), len(sorted)-1)]
-}
-
-// round keeps four significant digits.
-func round(v float64) float64 {
-	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
-		return 0
-	}
-	scale := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(v))))
-	return math.Round(v*scale) / scale
 }
 
 // number writes v with three digits or whole, thousands apart.
@@ -141,27 +111,16 @@ func number(v float64) string {
 
 // render prints the figures as a table.
 func render(out io.Writer, figures []*Figure) {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Options = table.OptionsNoBordersAndSeparators
-	t.Style().Format.Header = text.FormatLower
-	t.SetColumnConfigs([]table.ColumnConfig{
-		{Number: 2, Align: text.AlignRight, AlignHeader: text.AlignRight},
-		{Number: 5, Align: text.AlignRight, AlignHeader: text.AlignRight},
-		{Number: 6, Align: text.AlignRight, AlignHeader: text.AlignRight},
-	})
-	t.AppendHeader(table.Row{"figure", "median", "unit", "peer, in the same run", "peer", "ratio", "bar", ""})
+	t := report.NewTable(table.Row{"figure", "median", "unit", "peer, in the same run", "peer", "ratio", "bar", ""}, 1, 3, 4, 7, 8)
 	for _, f := range figures {
 		row := table.Row{f.Group + ": " + f.Name, number(f.Value), f.Unit, f.Peer, "", "", f.Bar, ""}
 		if f.Peer != "" {
 			row[4], row[5] = number(f.PeerValue), strconv.FormatFloat(f.Ratio, 'g', 3, 64)
 		}
 		if f.Met != nil {
-			row[7] = map[bool]string{true: "met", false: "MISSED"}[*f.Met]
+			row[7] = report.Verdict(*f.Met)
 		}
 		t.AppendRow(row)
 	}
-	for line := range strings.Lines(t.Render() + "\n") {
-		fmt.Fprintln(out, strings.TrimRight(line, " \n"))
-	}
+	report.PrintTable(out, t)
 }

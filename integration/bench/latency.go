@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/firnlake/firn/cmd/firn/sqlstream"
+	"github.com/firnlake/firn/integration/bench/report"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
 )
@@ -73,8 +74,8 @@ func (b *bench) visible(ctx context.Context) error {
 		}
 		name := fmt.Sprintf("append to visible, %d client%s", clients, map[bool]string{true: "s"}[clients > 1])
 		const peer = "write and fsync of the same file"
-		b.record(spec{group: name, name: "p50", unit: "ms", peer: peer, bar: below(1000, "ms")}, percentile(samples, 0.5), percentile(least, 0.5)*1000)
-		b.record(spec{group: name, name: "p99", unit: "ms", peer: peer}, percentile(samples, 0.99), percentile(least, 0.99)*1000)
+		b.record(spec{group: name, name: "p50", unit: "ms", peer: peer, bar: below(1000, "ms")}, report.Percentile(samples, 0.5), report.Percentile(least, 0.5)*1000)
+		b.record(spec{group: name, name: "p99", unit: "ms", peer: peer}, report.Percentile(samples, 0.99), report.Percentile(least, 0.99)*1000)
 	}
 	return nil
 }
@@ -249,7 +250,7 @@ func (b *bench) commits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	peer := 1 / percentile(syncs, 0.5)
+	peer := 1 / report.Percentile(syncs, 0.5)
 	const group, name = "commits to 64 independent tables", "one file's write and fsync after the other"
 	b.record(spec{group: group, name: "appends of one row", unit: "commits/s", peer: name, bar: atLeast(500, "a second")}, appends, peer)
 	b.record(spec{group: group, name: "property changes over REST", unit: "commits/s", peer: name, bar: atLeast(500, "a second")}, properties, peer)
@@ -313,14 +314,14 @@ func (b *bench) load(ctx context.Context) error {
 			p99, rates = ratioAtMost(1.5), atLeast(15_000, "a second")
 		}
 		b.record(spec{group, "rate", "loads/s", peer, rates}, rate, staticRate)
-		b.record(spec{group, "p50", "ms", peer, p50}, percentile(ours, 0.5), percentile(static, 0.5))
-		b.record(spec{group, "p99", "ms", peer, p99}, percentile(ours, 0.99), percentile(static, 0.99))
+		b.record(spec{group, "p50", "ms", peer, p50}, report.Percentile(ours, 0.5), report.Percentile(static, 0.5))
+		b.record(spec{group, "p99", "ms", peer, p99}, report.Percentile(ours, 0.99), report.Percentile(static, 0.99))
 		if clients == 1 {
 			unchanged, _, err := gets(url, 1, answer.Header.Get("ETag"))
 			if err != nil {
 				return err
 			}
-			b.record(spec{group, "not modified (304), p50", "ms", peer, below(0.15, "ms")}, percentile(unchanged, 0.5), percentile(static, 0.5))
+			b.record(spec{group, "not modified (304), p50", "ms", peer, below(0.15, "ms")}, report.Percentile(unchanged, 0.5), report.Percentile(static, 0.5))
 		}
 	}
 	return nil

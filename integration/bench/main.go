@@ -10,7 +10,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -23,6 +22,7 @@ import (
 	"time"
 
 	"github.com/firnlake/firn/integration/bench/host"
+	"github.com/firnlake/firn/integration/bench/report"
 	"github.com/firnlake/firn/internal/duck"
 )
 
@@ -113,8 +113,8 @@ func run(ctx context.Context, runs int, only []string, out, temp, binary string,
 		return fmt.Errorf("start DuckDB, the peer: %w", err)
 	}
 	defer b.pool.Close()
-	report := Report{At: time.Now().UTC().Truncate(time.Second), Runs: b.runs, Machine: host.This(), Load: host.Load()}
-	report.Commit, report.Modified = host.Commit(b.root)
+	taken := Report{At: time.Now().UTC().Truncate(time.Second), Runs: b.runs, Machine: host.This(), Load: host.Load()}
+	taken.Commit, taken.Modified = host.Commit(b.root)
 	for _, s := range sections {
 		if !slices.Contains(only, s.name) {
 			continue
@@ -126,30 +126,14 @@ func run(ctx context.Context, runs int, only []string, out, temp, binary string,
 			}
 		}
 	}
-	report.Figures = b.figures
+	taken.Figures = b.figures
 	fmt.Printf("\n%s, %d cores, %.0f GiB, %s, commit %.12s, median of %d runs, load before %s\n\n",
-		report.Machine.CPU, report.Machine.Cores, float64(report.Machine.Memory)/(1<<30), report.Machine.Go, report.Commit, b.runs, report.Load)
+		taken.Machine.CPU, taken.Machine.Cores, float64(taken.Machine.Memory)/(1<<30), taken.Machine.Go, taken.Commit, b.runs, taken.Load)
 	render(os.Stdout, b.figures)
 	if partial && out == "" {
 		return nil
 	}
-	return report.write(cmp.Or(out, filepath.Join(b.root, "docs", "benchmarks")))
-}
-
-func (r *Report) write(dir string) error {
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	for _, name := range []string{r.At.Format(time.DateOnly) + ".json", "latest.json"} {
-		if err := os.WriteFile(filepath.Join(dir, name), append(data, '\n'), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return report.Write(cmp.Or(out, filepath.Join(b.root, "docs", "benchmarks")), "", taken.At, &taken)
 }
 
 // repository is the folder above with go.mod.

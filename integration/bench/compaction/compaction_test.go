@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/firnlake/firn/integration/bench/compaction"
-	"github.com/firnlake/firn/integration/bench/host"
+	"github.com/firnlake/firn/integration/bench/report"
 	"github.com/firnlake/firn/integration/engines"
 	"github.com/firnlake/firn/integration/harness"
 )
@@ -41,10 +41,9 @@ func BenchmarkCompaction(b *testing.B) {
 	scale, err := strconv.ParseFloat(cmp.Or(os.Getenv("SCALE"), "1"), 64)
 	require.NoError(b, err)
 	root := harness.Root(b)
-	report := &compaction.Report{At: time.Now().UTC().Truncate(time.Second), Machine: host.This(), Load: host.Load(), Runs: runs, Scale: scale}
-	report.Commit, report.Modified = host.Commit(root)
+	r := &compaction.Report{Head: report.Begin(root), Runs: runs, Scale: scale}
 	for range b.N { // -benchtime 1x
-		bench := &run{report: report, peers: strings.Split(peers, ","), runs: runs, peer: build(b), spark: spark()}
+		bench := &run{report: r, peers: strings.Split(peers, ","), runs: runs, peer: build(b), spark: spark()}
 		for _, in := range inputs {
 			if wanted(cases, in.name) || wanted(cases, in.name[:1]) {
 				in.files = max(int(float64(in.files)*scale), 5)
@@ -55,14 +54,14 @@ func BenchmarkCompaction(b *testing.B) {
 			bench.stream(b, max(time.Duration(scale*float64(150*time.Second)), 20*time.Second))
 		}
 	}
-	report.LoadThen = host.Load()
-	report.Judge()
-	report.Print(os.Stdout)
+	r.End()
+	r.Judge()
+	r.Print(os.Stdout)
 	if b.Failed() {
 		return
 	}
 	if peers == everyone && cases == everything && runs >= 3 && scale == 1 {
-		require.NoError(b, report.Write(filepath.Join(root, "docs", "benchmarks")))
+		require.NoError(b, r.Write(filepath.Join(root, "docs", "benchmarks")))
 	}
 	b.ReportMetric(0, "ns/op")
 }

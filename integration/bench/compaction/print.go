@@ -6,7 +6,8 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/firnlake/firn/integration/bench/report"
 )
 
 // The contenders, in the order of the table. Firn decides by its own policy;
@@ -23,7 +24,7 @@ const (
 
 // Print writes the report as tables.
 func (r *Report) Print(out io.Writer) {
-	fmt.Fprintf(out, "\ncompaction, %s, %d cores, commit %.12s, median of %d runs, load before %s, after %s\n", r.Machine.CPU, r.Machine.Cores, r.Commit, r.Runs, r.Load, r.LoadThen)
+	fmt.Fprintf(out, "\n%s\n", r.Line("compaction", r.Runs))
 	for _, c := range r.Cases {
 		fmt.Fprintf(out, "\n(%s) %s: %d files, %.1f MB, %d rows", c.Name, c.Text, c.Files, float64(c.Bytes)/1e6, c.Rows)
 		if c.Deleted > 0 {
@@ -36,23 +37,11 @@ func (r *Report) Print(out io.Writer) {
 		fmt.Fprintf(out, "\nstream: %d commits in %.0f s onto %d partitions, %d compactions; commit to compacted p50 %.1f s, p95 %.1f s, max %.1f s; at most %d live files, %d at the end, %.1f s after the last commit; %d commits refused\n",
 			s.Commits, s.Seconds, s.Partitions, s.Jobs, s.P50, s.P95, s.Most, s.Backlog, s.Left, s.Drain, s.Conflicts)
 	}
-	fmt.Fprintln(out)
-	for _, b := range r.Bars {
-		fmt.Fprintf(out, "%-62s %8.4g  %-14s %s\n", b.Name, b.Value, b.Bar, map[bool]string{true: "met", false: "MISSED"}[b.Met])
-	}
+	report.PrintBars(out, "%-62s %8.4g  %-14s", r.Bars)
 }
 
 func (c *Case) print(out io.Writer) {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Options = table.OptionsNoBordersAndSeparators
-	t.Style().Format.Header = text.FormatDefault
-	var right []table.ColumnConfig
-	for i := range 8 {
-		right = append(right, table.ColumnConfig{Number: i + 2, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	t.SetColumnConfigs(right)
-	t.AppendHeader(table.Row{"contender", "MB/CPU-s", "of firn", "CPU s", "wall s", "peak MB", "worker MB", "files", "MB out", ""})
+	t := report.NewTable(table.Row{"contender", "MB/CPU-s", "of firn", "CPU s", "wall s", "peak MB", "worker MB", "files", "MB out", ""}, 1, 10)
 	for _, r := range c.Results {
 		if len(r.Runs) == 0 {
 			t.AppendRow(table.Row{r.Contender, "", "", "", "", "", "", "", "", r.Error})
@@ -68,7 +57,5 @@ func (c *Case) print(out io.Writer) {
 			fmt.Sprintf("%.0f", float64(m.Peak)/1e6), worker, m.Files, fmt.Sprintf("%.1f", float64(m.Bytes)/1e6), strings.TrimSpace(r.Note + " " + r.Error),
 		})
 	}
-	for line := range strings.Lines(t.Render() + "\n") {
-		fmt.Fprintln(out, strings.TrimRight(line, " \n"))
-	}
+	report.PrintTable(out, t)
 }

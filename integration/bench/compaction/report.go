@@ -2,15 +2,10 @@ package compaction
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"math"
-	"os"
-	"path/filepath"
 	"slices"
-	"time"
 
-	"github.com/firnlake/firn/integration/bench/host"
+	"github.com/firnlake/firn/integration/bench/report"
 )
 
 // Bars of the benchmark (DESIGN.md, section 11).
@@ -25,17 +20,13 @@ const (
 
 // Report is the file under docs/benchmarks.
 type Report struct {
-	At       time.Time    `json:"at"`
-	Commit   string       `json:"commit"`
-	Modified bool         `json:"modified"` // the work tree had changes
-	Machine  host.Machine `json:"machine"`
-	Load     string       `json:"load_average_before"`
-	LoadThen string       `json:"load_average_after"`
-	Scale    float64      `json:"scale"`
-	Runs     int          `json:"runs"`
-	Cases    []*Case      `json:"cases"`
-	Stream   *Stream      `json:"stream,omitempty"`
-	Bars     []Bar        `json:"bars"`
+	report.Head
+
+	Scale  float64      `json:"scale"`
+	Runs   int          `json:"runs"`
+	Cases  []*Case      `json:"cases"`
+	Stream *Stream      `json:"stream,omitempty"`
+	Bars   []report.Bar `json:"bars"`
 }
 
 // Case is one input, and what each contender made of it.
@@ -92,14 +83,6 @@ type Stream struct {
 	Conflicts  int     `json:"refused_commits"`
 }
 
-// Bar is a demand, and whether it is met.
-type Bar struct {
-	Name  string  `json:"name"`
-	Value float64 `json:"value"`
-	Bar   string  `json:"bar"`
-	Met   bool    `json:"met"`
-}
-
 // Result of a contender on a case; it is made when there is none.
 func (c *Case) Result(contender string) *Result {
 	for _, r := range c.Results {
@@ -122,11 +105,11 @@ func (c *Case) Add(contender string, o Outcome) {
 		Files: of(r.Runs, func(o Outcome) int { return o.Files }), Bytes: of(r.Runs, func(o Outcome) int64 { return o.Bytes }),
 	}
 	if r.Median.CPU > 0 {
-		r.Rate = round(float64(c.Bytes) / 1e6 / r.Median.CPU)
+		r.Rate = report.Round(float64(c.Bytes) / 1e6 / r.Median.CPU)
 	}
 	for _, r := range c.Results {
 		if c.Results[0].Rate > 0 {
-			r.OfFirn = round(r.Rate / c.Results[0].Rate)
+			r.OfFirn = report.Round(r.Rate / c.Results[0].Rate)
 		}
 	}
 }
@@ -139,15 +122,6 @@ func of[T cmp.Ordered](runs []Outcome, figure func(Outcome) T) T {
 	}
 	slices.Sort(values)
 	return values[len(values)/2]
-}
-
-// Percentile answers the value below which a share p of the values lies.
-func Percentile(values []float64, p float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[min(max(int(math.Ceil(p*float64(len(sorted))))-1, 0), len(sorted)-1)]
 }
 
 // find answers the median of a contender's runs on a case, if there is one.
@@ -166,7 +140,7 @@ func (r *Report) find(name, contender string) (*Result, bool) {
 func (r *Report) Judge() {
 	r.Bars = nil
 	add := func(name string, value float64, bar string, met bool) {
-		r.Bars = append(r.Bars, Bar{name, round(value), bar, met})
+		r.Bars = append(r.Bars, report.Bar{Name: name, Value: report.Round(value), Bar: bar, Met: met})
 	}
 	if f, ok := r.find("a", Firn); ok {
 		add("fuse, 500 small files, MB per CPU-second", f.Rate, fmt.Sprintf("at least %g", LeastFuse), f.Rate >= LeastFuse)
@@ -203,23 +177,5 @@ func (r *Report) Judge() {
 
 // Write writes the report into a folder: by its day, and as the latest.
 func (r *Report) Write(dir string) error {
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	for _, name := range []string{r.At.Format(time.DateOnly) + "-compaction.json", "latest-compaction.json"} {
-		if err := os.WriteFile(filepath.Join(dir, name), append(data, '\n'), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// round keeps four significant digits.
-func round(v float64) float64 {
-	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
-		return 0
-	}
-	scale := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(v))))
-	return math.Round(v*scale) / scale
+	return report.Write(dir, "compaction", r.At, r)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/firnlake/firn/integration/bench/compaction"
+	"github.com/firnlake/firn/integration/bench/report"
 )
 
 func TestCaseTakesMediansAndRatesThem(t *testing.T) {
@@ -55,9 +56,9 @@ func TestPercentile(t *testing.T) {
 	for i := range values {
 		values[i] = float64(100 - i)
 	}
-	assert.InDelta(t, 95, compaction.Percentile(values, 0.95), 0)
-	assert.InDelta(t, 1, compaction.Percentile(values[99:], 0.5), 0)
-	assert.Zero(t, compaction.Percentile(nil, 0.5))
+	assert.InDelta(t, 95, report.Percentile(values, 0.95), 0)
+	assert.InDelta(t, 1, report.Percentile(values[99:], 0.5), 0)
+	assert.Zero(t, report.Percentile(nil, 0.5))
 }
 
 func TestComparingFindsOtherRows(t *testing.T) {

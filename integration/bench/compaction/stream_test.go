@@ -22,6 +22,7 @@ import (
 
 	"github.com/firnlake/firn/integration/bench/compaction"
 	"github.com/firnlake/firn/integration/bench/readings"
+	"github.com/firnlake/firn/integration/bench/report"
 	"github.com/firnlake/firn/integration/engines"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
@@ -74,8 +75,8 @@ func (r *run) stream(b *testing.B, lasts time.Duration) {
 		require.NoError(b, same(b, lake, want))
 	}
 	waits := history(states(b, load(b, lake)), time.Now().UnixMilli(), s)
-	s.P50, s.P95 = compaction.Percentile(waits, 0.5), compaction.Percentile(waits, 0.95)
-	s.Most = compaction.Percentile(waits, 1)
+	s.P50, s.P95 = report.Percentile(waits, 0.5), report.Percentile(waits, 0.95)
+	s.Most = report.Percentile(waits, 1)
 	b.Logf("stream: %+v", *s)
 }
 

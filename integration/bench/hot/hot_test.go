@@ -22,8 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/firnlake/firn/cmd/firn/sqlstream"
-	"github.com/firnlake/firn/integration/bench/host"
 	"github.com/firnlake/firn/integration/bench/hot"
+	"github.com/firnlake/firn/integration/bench/report"
 	"github.com/firnlake/firn/integration/harness"
 	firnv1 "github.com/firnlake/firn/proto/firn/v1"
 	"github.com/firnlake/firn/proto/firn/v1/firnv1connect"
@@ -39,8 +39,7 @@ func BenchmarkHot(b *testing.B) {
 	which := cmp.Or(os.Getenv("LOADS"), "retail,zipf")
 	scale, err := strconv.ParseFloat(cmp.Or(os.Getenv("SCALE"), "1"), 64)
 	require.NoError(b, err)
-	r := &hot.Report{At: time.Now().UTC(), Machine: host.This(), Load: host.Load()}
-	r.Commit, r.Modified = host.Commit(root)
+	r := &hot.Report{Head: report.Begin(root)}
 	for name := range strings.SplitSeq(which, ",") {
 		var load *hot.Load
 		switch name {
@@ -54,7 +53,7 @@ func BenchmarkHot(b *testing.B) {
 		require.NoError(b, err)
 		r.Tables = append(r.Tables, measure(b, load))
 	}
-	r.LoadThen = host.Load()
+	r.End()
 	r.Judge()
 	r.Print(os.Stdout)
 	if which == "retail,zipf" && scale == 1 && !b.Failed() {

@@ -1,30 +1,21 @@
 package hot
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 
-	"github.com/firnlake/firn/integration/bench/host"
+	"github.com/firnlake/firn/integration/bench/report"
 )
 
 // Report is the file under docs/benchmarks.
 type Report struct {
-	At       time.Time    `json:"at"`
-	Commit   string       `json:"commit"`
-	Modified bool         `json:"modified"`
-	Machine  host.Machine `json:"machine"`
-	Load     string       `json:"load_average_before"`
-	LoadThen string       `json:"load_average_after"`
-	Tables   []*Table     `json:"tables"`
-	Bars     []Bar        `json:"bars"`
+	report.Head
+
+	Tables []*Table     `json:"tables"`
+	Bars   []report.Bar `json:"bars"`
 }
 
 // Table is one load, and its layouts.
@@ -66,14 +57,6 @@ type Lookup struct {
 	Bytes  float64 `json:"bytes"`
 }
 
-// Bar is a demand, and whether it is met.
-type Bar struct {
-	Name  string  `json:"name"`
-	Value float64 `json:"value"`
-	Bar   string  `json:"bar"`
-	Met   bool    `json:"met"`
-}
-
 // Layout by its name; nil when there is none.
 func (t *Table) Layout(name string) *Layout {
 	i := slices.IndexFunc(t.Layouts, func(l *Layout) bool { return l.Name == name })
@@ -109,34 +92,25 @@ func (r *Report) Judge() {
 		}
 		if c := t.Layout(Clustered); base != nil && c != nil {
 			slower := c.CommitP50 / base.CommitP50
-			r.Bars = append(r.Bars, Bar{fmt.Sprintf("%s: commit latency, %s / %s", t.Name, c.Name, base.Name), slower, "at most 1.25", slower <= 1.25})
+			r.Bars = append(r.Bars, report.Bar{Name: fmt.Sprintf("%s: commit latency, %s / %s", t.Name, c.Name, base.Name), Value: slower, Bar: "at most 1.25", Met: slower <= 1.25})
 		}
 	}
 }
 
 func (r *Report) bar(name string, value, least float64) {
-	r.Bars = append(r.Bars, Bar{name, value, fmt.Sprintf("at least %g", least), value >= least})
+	r.Bars = append(r.Bars, report.Bar{Name: name, Value: value, Bar: fmt.Sprintf("at least %g", least), Met: value >= least})
 }
 
 // Print writes the report as tables.
 func (r *Report) Print(out io.Writer) {
-	fmt.Fprintf(out, "\nhot partitions, %s, %d cores, commit %.12s, load before %s, after %s\n", r.Machine.CPU, r.Machine.Cores, r.Commit, r.Load, r.LoadThen)
+	fmt.Fprintf(out, "\n%s\n", r.Line("hot partitions", 0))
 	for _, t := range r.Tables {
 		fmt.Fprintf(out, "\n%s: %s; %d rows in %d partitions, %s has %.1f %% of the bytes\n\n", t.Name, t.Text, t.Rows, t.Partitions, t.Hot, 100*t.Share)
-		w := table.NewWriter()
-		w.SetStyle(table.StyleLight)
-		w.Style().Options = table.OptionsNoBordersAndSeparators
-		w.Style().Format.Header = text.FormatDefault
-		var right []table.ColumnConfig
-		for i := range 12 {
-			right = append(right, table.ColumnConfig{Number: i + 2, Align: text.AlignRight, AlignHeader: text.AlignRight})
-		}
-		w.SetColumnConfigs(right)
 		header := table.Row{"layout", "files", "hot", "skew"}
 		for _, l := range t.Layouts[0].Lookups {
 			header = append(header, "files by "+l.Column, "kB")
 		}
-		w.AppendHeader(append(header, "query ms", "commit p50", "p95 ms", "took s"))
+		w := report.NewTable(append(header, "query ms", "commit p50", "p95 ms", "took s"), 1)
 		for _, l := range t.Layouts {
 			row := table.Row{l.Name, l.Files, l.HotFiles, fmt.Sprintf("%.0f", l.Skew)}
 			for _, x := range l.Lookups {
@@ -144,29 +118,17 @@ func (r *Report) Print(out io.Writer) {
 			}
 			w.AppendRow(append(row, fmt.Sprintf("%.1f", l.Query), fmt.Sprintf("%.1f", l.CommitP50), fmt.Sprintf("%.1f", l.CommitP95), fmt.Sprintf("%.1f", l.Seconds)))
 		}
-		fmt.Fprintln(out, w.Render())
+		report.PrintTable(out, w)
 		for _, l := range t.Layouts {
 			if l.Detail != "" {
 				fmt.Fprintf(out, "  %s: %s\n", l.Name, l.Detail)
 			}
 		}
 	}
-	fmt.Fprintln(out)
-	for _, b := range r.Bars {
-		fmt.Fprintf(out, "%-78s %8.3g  %-14s %s\n", b.Name, b.Value, b.Bar, map[bool]string{true: "met", false: "MISSED"}[b.Met])
-	}
+	report.PrintBars(out, "%-78s %8.3g  %-14s", r.Bars)
 }
 
 // Write writes the report into a folder: by its day, and as the latest.
 func (r *Report) Write(dir string) error {
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	for _, name := range []string{r.At.Format(time.DateOnly) + "-hot.json", "latest-hot.json"} {
-		if err := os.WriteFile(filepath.Join(dir, name), append(data, '\n'), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return report.Write(dir, "hot", r.At, r)
 }

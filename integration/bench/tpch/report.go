@@ -1,15 +1,11 @@
 package tpch
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
-	"time"
 
-	"github.com/firnlake/firn/integration/bench/host"
+	"github.com/firnlake/firn/integration/bench/report"
 )
 
 // Bars of the benchmark.
@@ -23,17 +19,14 @@ const (
 
 // Report is the file under docs/benchmarks.
 type Report struct {
-	At       time.Time    `json:"at"`
-	Commit   string       `json:"commit"`
-	Modified bool         `json:"modified"` // the work tree had changes
-	Machine  host.Machine `json:"machine"`
-	Load     string       `json:"load_average_before"`
-	Scale    int          `json:"scale"`
-	Runs     int          `json:"runs"`
-	Phases   []*Phase     `json:"phases"` // small files, compacted
+	report.Head
+
+	Scale  int      `json:"scale"`
+	Runs   int      `json:"runs"`
+	Phases []*Phase `json:"phases"` // small files, compacted
 	// CompactionSeconds is how long Firn's compaction took between them.
-	CompactionSeconds float64 `json:"compaction_seconds,omitempty"`
-	Bars              []Bar   `json:"bars"`
+	CompactionSeconds float64      `json:"compaction_seconds,omitempty"`
+	Bars              []report.Bar `json:"bars"`
 }
 
 // Phase is a state of the files.
@@ -67,17 +60,9 @@ type Reads struct {
 	Bytes    int64 `json:"bytes"`
 }
 
-// Bar is a demand, and whether it is met.
-type Bar struct {
-	Name  string  `json:"name"`
-	Value float64 `json:"value"`
-	Bar   string  `json:"bar"`
-	Met   bool    `json:"met"`
-}
-
 // Add puts a query's runs to an engine.
 func (e *Engine) Add(number int, runs []float64, r Reads) {
-	q := &Query{Number: number, Runs: runs, Reads: r, Seconds: median(runs)}
+	q := &Query{Number: number, Runs: runs, Reads: r, Seconds: report.Median(runs)}
 	e.Queries = append(e.Queries, q)
 	e.Seconds = round(e.Seconds + q.Seconds)
 }
@@ -89,7 +74,7 @@ func (r *Report) Judge() {
 		firn, duck := p.engine("firn"), p.engine("duckdb")
 		if firn != nil && duck != nil && duck.Seconds > 0 {
 			ratio := firn.Seconds / duck.Seconds
-			r.Bars = append(r.Bars, Bar{"Firn's sum over plain DuckDB's, " + p.Name, round(ratio), fmt.Sprintf("at most %.1f", MostOfDuckDB), ratio <= MostOfDuckDB})
+			r.Bars = append(r.Bars, report.Bar{Name: "Firn's sum over plain DuckDB's, " + p.Name, Value: round(ratio), Bar: fmt.Sprintf("at most %.1f", MostOfDuckDB), Met: ratio <= MostOfDuckDB})
 		}
 	}
 	if len(r.Phases) < 2 {
@@ -110,7 +95,7 @@ func (r *Report) Judge() {
 		}
 		if joined > 0 {
 			gain := small / joined
-			r.Bars = append(r.Bars, Bar{before.Name + ", queries over small files: before over after compaction", round(gain), fmt.Sprintf("at least %.0f", LeastGain), gain >= LeastGain})
+			r.Bars = append(r.Bars, report.Bar{Name: before.Name + ", queries over small files: before over after compaction", Value: round(gain), Bar: fmt.Sprintf("at least %.0f", LeastGain), Met: gain >= LeastGain})
 		}
 	}
 }
@@ -126,24 +111,7 @@ func (p *Phase) engine(name string) *Engine {
 
 // Write writes the report into a folder: by its day, and as the latest.
 func (r *Report) Write(dir string) error {
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	for _, name := range []string{r.At.Format(time.DateOnly) + "-engines.json", "latest-engines.json"} {
-		if err := os.WriteFile(filepath.Join(dir, name), append(data, '\n'), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	if len(sorted) == 0 {
-		return 0
-	}
-	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+	return report.Write(dir, "engines", r.At, r)
 }
 
 // round keeps a tenth of a thousandth.

@@ -3,16 +3,16 @@ package tpch
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/firnlake/firn/integration/bench/report"
 )
 
 // Print writes the report as tables: for each state of the files the time, the
 // files or requests and the bytes of each query side by side, and the bars.
 func (r *Report) Print(out io.Writer) {
-	fmt.Fprintf(out, "\nTPC-H scale %d, %s, %d cores, commit %.12s, median of %d runs, load before %s\n", r.Scale, r.Machine.CPU, r.Machine.Cores, r.Commit, r.Runs, r.Load)
+	fmt.Fprintf(out, "\n%s\n", r.Line(fmt.Sprintf("TPC-H scale %d", r.Scale), r.Runs))
 	for _, p := range r.Phases {
 		fmt.Fprintf(out, "\n%s: lineitem %d files, orders %d files; seconds, files (or GETs) opened, MB read\n\n", p.Name, p.Files["lineitem"], p.Files["orders"])
 		p.print(out)
@@ -20,33 +20,21 @@ func (r *Report) Print(out io.Writer) {
 	if r.CompactionSeconds > 0 {
 		fmt.Fprintf(out, "\ncompaction took %.1f s\n", r.CompactionSeconds)
 	}
-	fmt.Fprintln(out)
-	for _, b := range r.Bars {
-		fmt.Fprintf(out, "%-70s %6.2f  %-12s %s\n", b.Name, b.Value, b.Bar, map[bool]string{true: "met", false: "MISSED"}[b.Met])
-	}
+	report.PrintBars(out, "%-70s %6.2f  %-12s", r.Bars)
 }
 
 func (p *Phase) print(out io.Writer) {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Options = table.OptionsNoBordersAndSeparators
-	t.Style().Format.Header = text.FormatDefault
 	header := table.Row{"query"}
-	var right []table.ColumnConfig
 	for _, e := range p.Engines {
 		header = append(header, e.Name+" s", "files", "MB")
 		if e.Name != "firn" {
 			header = append(header, "of firn")
 		}
 	}
-	for i := range header {
-		right = append(right, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	t.SetColumnConfigs(right)
-	t.AppendHeader(header)
 	if len(p.Engines) == 0 {
 		return
 	}
+	t := report.NewTable(header)
 	for i, q := range p.Engines[0].Queries {
 		row := table.Row{fmt.Sprintf("Q%d", q.Number)}
 		for _, e := range p.Engines {
@@ -62,9 +50,7 @@ func (p *Phase) print(out io.Writer) {
 		}
 	}
 	t.AppendRow(sum)
-	for line := range strings.Lines(t.Render() + "\n") {
-		fmt.Fprintln(out, strings.TrimRight(line, " \n"))
-	}
+	report.PrintTable(out, t)
 }
 
 // cells are an engine's for the query at i.

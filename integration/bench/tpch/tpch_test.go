@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/firnlake/firn/integration/bench/host"
+	"github.com/firnlake/firn/integration/bench/report"
 	"github.com/firnlake/firn/integration/bench/tpch"
 	"github.com/firnlake/firn/integration/engines"
 	"github.com/firnlake/firn/integration/harness"
@@ -36,8 +36,7 @@ func BenchmarkTPCH(b *testing.B) {
 	engines.Roomy = true
 
 	root := harness.Root(b)
-	report := &tpch.Report{At: time.Now().UTC().Truncate(time.Second), Machine: host.This(), Load: host.Load(), Scale: 1, Runs: runs}
-	report.Commit, report.Modified = host.Commit(root)
+	r := &tpch.Report{Head: report.Begin(root), Scale: 1, Runs: runs}
 	dir := cmp.Or(os.Getenv("DIR"), filepath.Join(b.TempDir(), "lake"))
 	_, err = os.Stat(filepath.Join(dir, "store.db"))
 	loaded := err == nil
@@ -52,7 +51,7 @@ func BenchmarkTPCH(b *testing.B) {
 			if phase == "compacted" {
 				begin := time.Now()
 				compact(b, lake)
-				report.CompactionSeconds = time.Since(begin).Seconds()
+				r.CompactionSeconds = time.Since(begin).Seconds()
 			}
 			p := &tpch.Phase{Name: phase, Files: map[string]int{}}
 			for table, paths := range files(b, lake) {
@@ -61,16 +60,16 @@ func BenchmarkTPCH(b *testing.B) {
 			for _, group := range together(strings.Split(names, ",")) {
 				p.Engines = append(p.Engines, measure(b, lake, group, numbers, runs, want)...)
 			}
-			report.Phases = append(report.Phases, p)
+			r.Phases = append(r.Phases, p)
 		}
 	}
-	report.Judge()
-	report.Print(os.Stdout)
+	r.Judge()
+	r.Print(os.Stdout)
 	if b.Failed() {
 		return
 	}
 	if !partial {
-		require.NoError(b, report.Write(filepath.Join(root, "docs", "benchmarks")))
+		require.NoError(b, r.Write(filepath.Join(root, "docs", "benchmarks")))
 	}
 	b.ReportMetric(0, "ns/op")
 }

@@ -1,8 +1,8 @@
 package compactor_test
 
 import (
+	"bytes"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -76,12 +76,11 @@ func TestRowLineageIsKept(t *testing.T) {
 // sequence number.
 func (h *house) held(location string) map[int64]int64 {
 	h.T.Helper()
-	path, ok := h.Bucket.LocalPath(location)
-	require.True(h.T, ok)
-	f, err := os.Open(path)
+	key, err := h.Bucket.Key(location)
 	require.NoError(h.T, err)
-	defer f.Close()
-	tbl, err := pqarrow.ReadTable(h.T.Context(), f, nil, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+	data, err := h.Bucket.Get(h.T.Context(), key)
+	require.NoError(h.T, err)
+	tbl, err := pqarrow.ReadTable(h.T.Context(), bytes.NewReader(data), nil, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
 	require.NoError(h.T, err)
 	defer tbl.Release()
 	var columns [2][]int64

@@ -52,10 +52,14 @@ func (q *Queue) taken(ctx context.Context, key string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if _, err := q.load(ctx, q.activeKey(string(unique.Value))); isUnreadable(err) {
+	_, err = q.load(ctx, q.activeKey(string(unique.Value)))
+	switch {
+	case isUnreadable(err):
 		return false, q.free(ctx, unique)
+	case errors.Is(err, ErrNotFound): // it ended in between
+		return true, nil
 	}
-	return true, nil
+	return true, err
 }
 
 // free takes a key from a job that cannot be read, unless somebody else has.

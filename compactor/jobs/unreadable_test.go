@@ -13,6 +13,28 @@ import (
 	"github.com/firnlake/firn/compactor/jobs"
 )
 
+// A store that cannot be read is no reason to take a job for one that is active.
+func TestAStoreThatCannotBeRead(t *testing.T) {
+	store := memstore.New()
+	q := queue(t, store, nil)
+	s := spec()
+	have := submit(t, q, s)
+	store.InjectRead(func(key string) error {
+		if strings.HasSuffix(key, "active/"+have.ID) {
+			return errors.New("disk")
+		}
+		return nil
+	})
+	none := func([]jobs.Job) catalog.Batch { return catalog.Batch{} }
+	if made, err := q.SubmitWith(t.Context(), []jobs.Spec{s}, none); err == nil {
+		t.Errorf("%d jobs, and no error", len(made))
+	}
+	store.InjectRead(nil)
+	if made, err := q.SubmitWith(t.Context(), []jobs.Spec{s}, none); err != nil || len(made) != 0 {
+		t.Error(made, err)
+	}
+}
+
 // One record that cannot be read keeps no other job from being listed, claimed or
 // submitted, and its own work can be asked for again, though a write on the way fails
 // or looks it. The log tells of it once.

@@ -169,7 +169,7 @@ func (h *Health) Inherit(old *Health) {
 	h.Commits = max(h.Commits, old.Commits)
 	for key, p := range h.Partitions {
 		if q := old.Partitions[key]; q != nil {
-			p.Heat, p.Balanced, p.Commits = q.Heat, q.Balanced, q.Commits
+			p.Heat, p.Busy, p.Balanced, p.Commits = q.Heat, q.Busy, q.Balanced, q.Commits
 		}
 	}
 }

@@ -258,6 +258,13 @@ func TestHotPartitionsAreHeldBackForAnHour(t *testing.T) {
 	if !h.HoldsBack(p, l.at)[key] {
 		t.Fatal("not held back")
 	}
+	anew := plan.NewHealth(h.Table) // as after a rollback
+	for range 40 {
+		anew.Add(0, map[string]*string{"country": new("UK")}, 1<<20, 1, false, l.at)
+	}
+	if anew.Inherit(h); !anew.HoldsBack(p, l.at)[key] {
+		t.Error("not held back when its files were counted anew")
+	}
 	many := delta("UK", 0, 1)
 	many.AddedDeletes = int64(4 * p.MaxDeletes)
 	deleted := h.Clone()

@@ -131,9 +131,9 @@ func (s *Service) climb(ctx context.Context, v *hotView, h plan.Hot) (hotPartiti
 
 // noLookups says why nothing can be looked up in a partition, and what to do.
 func (v *hotView) noLookups() string {
-	do := fmt.Sprintf("name others with: firn policy set %s %s=COLUMN", v.table.Ident, plan.PropertyHotColumns)
+	do := fmt.Sprintf("with: firn policy set %s %s=COLUMN", v.table.Ident, plan.PropertyHotColumns)
 	if len(v.columns) == 0 {
-		return v.why + ": let engines report their scans, or " + do
+		return v.why + ": let engines report their scans, or name one " + do
 	}
 	var why []string
 	for _, c := range v.columns {
@@ -143,7 +143,7 @@ func (v *hotView) noLookups() string {
 			why = append(why, fmt.Sprintf("column %q has one value here", c))
 		}
 	}
-	return fmt.Sprintf("rows would be laid out %s, but %s; %s", v.why, strings.Join(why, ", "), do)
+	return fmt.Sprintf("rows would be laid out %s, but %s; name others %s", v.why, strings.Join(why, ", "), do)
 }
 
 // files are those of a partition; of none, all.

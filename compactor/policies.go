@@ -38,12 +38,13 @@ type Target struct {
 	Namespace catalog.Namespace
 }
 
+// String is the name that the command line knows it by.
 func (t Target) String() string {
 	switch {
 	case t.Table.Name != "":
-		return "table " + t.Table.String()
+		return t.Table.String()
 	case len(t.Namespace) > 0:
-		return "namespace " + t.Namespace.String()
+		return t.Namespace.String()
 	}
 	return OriginWarehouse
 }

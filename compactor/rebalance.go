@@ -60,7 +60,11 @@ func (s *Service) rebalance(ctx context.Context, task *jobs.Task, id uuid.UUID) 
 		}
 		sum = sum.Add(res)
 		laid[c.hot.Key] = res.SnapshotID != 0 && (c.step == plan.StepCluster || c.step == plan.StepBucket)
-		if text != "" {
+		switch {
+		case text == "":
+		case res.SnapshotID == 0 && c.step != plan.StepPaths: // why nothing was done
+			left = append(left, text)
+		default:
 			did = append(did, text)
 		}
 		if task.Step != "" {

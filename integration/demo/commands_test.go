@@ -126,6 +126,7 @@ func commands(t *testing.T, base string) {
 		{"config check --config " + bad, 2, []string{`error: unknown configuration key "writr"`, ` try: did you mean "writer"\?`}},
 		{"compact bronze.missing --wait", 3, []string{`error: compact bronze\.missing`, ` why: table not found: bronze\.missing`, ` try: firn table ls`}},
 		{"policy set warehouse firn.compact.growth=lots", 2, []string{` why: firn\.compact\.growth = "lots": want a number from 1 to 1e\+09`}},
+		{"policy set bronze.invoice_lines_raw firn.hot.columns=nope", 2, []string{`error: set the policy of bronze\.invoice_lines_raw`, ` why: the table has no column "nope"; it has contributor, .*`}},
 		{"policy show nothing", 3, []string{`error: show the policy of nothing`}},
 		{"table show silver.nothing", 3, []string{` why: table not found: silver\.nothing.*`}},
 		{"table show nothing", 2, []string{`error: a table is named NAMESPACE\.TABLE, not nothing`}},
